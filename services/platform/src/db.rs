@@ -1,0 +1,402 @@
+//! Connections to PostgreSQL.
+//!
+//! A pool of our own around sqlx connections: sqlx's pool pings on every release without a bound, which costs a round
+//! trip a statement and hangs on a half-open connection. Here every wait has a bound, and a connection that was left in
+//! the middle of something is checked, within a second, before anybody gets it.
+
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::str::FromStr as _;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::future::BoxFuture;
+use futures::stream::BoxStream;
+use futures::{StreamExt as _, TryStreamExt as _};
+use parking_lot::Mutex;
+use sqlx::migrate::Migrator;
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgRow, PgStatement, PgTypeInfo};
+use sqlx::{Connection as _, Either, Execute, Executor, Postgres, SqlStr};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+/// How to reach the database and how long to wait for it.
+#[derive(Clone, Debug, clap::Args)]
+#[group(skip)]
+pub struct Config {
+    /// PostgreSQL 15 or newer: `postgres://user:password@host/database`.
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    pub database_url: Secret,
+    /// Connections this process keeps to the database for each context.
+    #[arg(long, env = "DATABASE_CONNECTIONS", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=500))]
+    pub database_connections: u16,
+}
+
+/// A text that is never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The text itself.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl std::str::FromStr for Secret {
+    type Err = std::convert::Infallible;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[hidden]")
+    }
+}
+
+/// Getting a connection, the connect included, takes at most this long.
+const ACQUIRE: Duration = Duration::from_secs(2);
+/// A check of a connection takes at most this long; one that takes longer is half-open.
+const CHECK: Duration = Duration::from_millis(500);
+/// A connection that rested longer is checked before it is used.
+const FRESH: Duration = Duration::from_secs(5);
+
+/// One context's connections. Cloning shares them.
+#[derive(Clone)]
+pub struct Db(Arc<Pool>);
+
+struct Pool {
+    options: PgConnectOptions,
+    permits: Arc<Semaphore>,
+    idle: Mutex<Vec<Idle>>,
+    size: usize,
+}
+
+struct Idle {
+    connection: PgConnection,
+    since: Instant,
+}
+
+impl fmt::Debug for Db {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Db").field("size", &self.0.size).finish_non_exhaustive()
+    }
+}
+
+impl Db {
+    /// Connections made when they are first needed: a database that is down now may be up then.
+    ///
+    /// # Errors
+    /// When the URL can't be read.
+    pub fn open(config: &Config, application: &str) -> Result<Self, sqlx::Error> {
+        let options = PgConnectOptions::from_str(config.database_url.reveal())?;
+        Ok(Self::with_options(
+            options,
+            application,
+            usize::from(config.database_connections),
+        ))
+    }
+
+    /// The same from connect options, as tests have them.
+    pub fn with_options(options: PgConnectOptions, application: &str, size: usize) -> Self {
+        let options = options
+            .application_name(application)
+            .options([
+                ("statement_timeout", "2000"),
+                ("lock_timeout", "2000"),
+                ("idle_in_transaction_session_timeout", "10000"),
+                ("tcp_user_timeout", "5000"),
+                ("tcp_keepalives_idle", "5"),
+                ("tcp_keepalives_interval", "2"),
+                ("tcp_keepalives_count", "3"),
+            ]);
+        Self(Arc::new(Pool {
+            options,
+            permits: Arc::new(Semaphore::new(size)),
+            idle: Mutex::new(Vec::with_capacity(size)),
+            size,
+        }))
+    }
+
+    /// A connection from the pool.
+    ///
+    /// # Errors
+    /// [`sqlx::Error::PoolTimedOut`] when there is none within two seconds, or why the connect failed.
+    pub async fn acquire(&self) -> Result<Conn, sqlx::Error> {
+        timeout(ACQUIRE, self.acquire_unbounded())
+            .await
+            .unwrap_or(Err(sqlx::Error::PoolTimedOut))
+    }
+
+    async fn acquire_unbounded(&self) -> Result<Conn, sqlx::Error> {
+        let permit = Arc::clone(&self.0.permits)
+            .acquire_owned()
+            .await
+            .map_err(|_| sqlx::Error::PoolClosed)?;
+        loop {
+            let idle = self.0.idle.lock().pop();
+            let Some(Idle { mut connection, since }) = idle else {
+                break;
+            };
+            if since.elapsed() < FRESH || alive(&mut connection).await {
+                return Ok(self.conn(connection, permit));
+            }
+            // One dead connection means that the server went away: the others are no better.
+            self.0.idle.lock().clear();
+        }
+        let connection = connect(&self.0.options).await?;
+        Ok(self.conn(connection, permit))
+    }
+
+    fn conn(&self, connection: PgConnection, permit: OwnedSemaphorePermit) -> Conn {
+        Conn {
+            connection: Some(connection),
+            pool: Arc::clone(&self.0),
+            permit: Some(permit),
+            clean: false,
+        }
+    }
+
+    /// A transaction, `READ COMMITTED`. Dropped without [`Tx::commit`] it is rolled back.
+    ///
+    /// # Errors
+    /// As [`Db::acquire`].
+    pub async fn begin(&self) -> Result<Tx, sqlx::Error> {
+        let mut conn = self.acquire().await?;
+        (&mut *conn).execute("begin").await?;
+        Ok(Tx(conn))
+    }
+
+    /// A connection outside the pool, for a worker that keeps it.
+    ///
+    /// # Errors
+    /// As [`Db::acquire`].
+    pub async fn dedicated(&self) -> Result<PgConnection, sqlx::Error> {
+        timeout(ACQUIRE, connect(&self.0.options))
+            .await
+            .unwrap_or(Err(sqlx::Error::PoolTimedOut))
+    }
+
+    /// Whether the database answers now.
+    ///
+    /// # Errors
+    /// Why it does not.
+    pub async fn check(&self) -> Result<(), sqlx::Error> {
+        sqlx::query("select 1").execute(self).await.map(drop)
+    }
+
+    /// Brings a schema up to date, under a lock that lets one process do it.
+    ///
+    /// # Errors
+    /// When the database can't be reached or a migration fails.
+    pub async fn migrate(&self, migrator: &Migrator) -> anyhow::Result<()> {
+        let mut connection = connect(&self.0.options).await?;
+        // A migration may outlast a request, but never waits long for a lock that stops the others.
+        (&mut connection).execute("set statement_timeout = '10min'").await?;
+        migrator.run(&mut connection).await?;
+        connection.close().await?;
+        Ok(())
+    }
+
+    /// The migrations that are missing from the schema.
+    ///
+    /// # Errors
+    /// When the database can't be reached.
+    pub async fn pending(&self, migrator: &Migrator) -> anyhow::Result<Vec<String>> {
+        use sqlx::migrate::Migrate as _;
+        let mut connection = connect(&self.0.options).await?;
+        let table = migrator.table_name.clone();
+        let exists: bool = sqlx::query_scalar("select to_regclass($1) is not null")
+            .bind(table.as_ref())
+            .fetch_one(&mut connection)
+            .await?;
+        let applied = if exists {
+            connection.list_applied_migrations(&table).await?
+        } else {
+            Vec::new()
+        };
+        Ok(migrator
+            .iter()
+            .filter(|migration| !applied.iter().any(|done| done.version == migration.version))
+            .map(|migration| format!("{} {}", migration.version, migration.description))
+            .collect())
+    }
+}
+
+async fn connect(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
+    PgConnection::connect_with(options).await
+}
+
+async fn alive(connection: &mut PgConnection) -> bool {
+    matches!(timeout(CHECK, connection.ping()).await, Ok(Ok(())))
+}
+
+/// A connection on loan from a [`Db`].
+pub struct Conn {
+    connection: Option<PgConnection>,
+    pool: Arc<Pool>,
+    permit: Option<OwnedSemaphorePermit>,
+    clean: bool,
+}
+
+impl fmt::Debug for Conn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Conn").field("clean", &self.clean).finish_non_exhaustive()
+    }
+}
+
+impl Deref for Conn {
+    type Target = PgConnection;
+    fn deref(&self) -> &PgConnection {
+        self.connection.as_ref().expect("taken only by drop")
+    }
+}
+
+impl DerefMut for Conn {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        self.connection.as_mut().expect("taken only by drop")
+    }
+}
+
+impl Drop for Conn {
+    fn drop(&mut self) {
+        let (Some(mut connection), Some(permit)) = (self.connection.take(), self.permit.take()) else {
+            return;
+        };
+        let pool = Arc::clone(&self.pool);
+        if self.clean {
+            pool.put(connection);
+            return;
+        }
+        // Left in the middle of something: roll back what is open, and give it back only if that works in time.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                let _permit = permit;
+                if matches!(timeout(CHECK, (&mut connection).execute("rollback")).await, Ok(Ok(_))) {
+                    pool.put(connection);
+                }
+            });
+        }
+    }
+}
+
+impl Pool {
+    fn put(&self, connection: PgConnection) {
+        self.idle.lock().push(Idle {
+            connection,
+            since: Instant::now(),
+        });
+    }
+}
+
+/// A transaction on a [`Conn`].
+#[derive(Debug)]
+pub struct Tx(Conn);
+
+impl Tx {
+    /// Makes everything done in it true.
+    ///
+    /// # Errors
+    /// When the commit fails; whether it took effect is then unknown if the connection was lost.
+    pub async fn commit(mut self) -> Result<(), sqlx::Error> {
+        (&mut *self.0).execute("commit").await?;
+        self.0.clean = true;
+        Ok(())
+    }
+
+    /// Undoes everything done in it.
+    ///
+    /// # Errors
+    /// When the connection is lost: the server rolls back by itself then.
+    pub async fn rollback(mut self) -> Result<(), sqlx::Error> {
+        (&mut *self.0).execute("rollback").await?;
+        self.0.clean = true;
+        Ok(())
+    }
+}
+
+impl Deref for Tx {
+    type Target = PgConnection;
+    fn deref(&self) -> &PgConnection {
+        &self.0
+    }
+}
+
+impl DerefMut for Tx {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        &mut self.0
+    }
+}
+
+/// One statement on a connection of the pool, as on sqlx's own pool.
+impl<'p> Executor<'p> for &'p Db {
+    type Database = Postgres;
+
+    fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Result<Either<sqlx::postgres::PgQueryResult, PgRow>, sqlx::Error>>
+    where
+        'p: 'e,
+        E: 'q + Execute<'q, Postgres>,
+    {
+        let db = self.clone();
+        async_stream::try_stream! {
+            let mut conn = db.acquire().await?;
+            {
+                let mut steps = (&mut *conn).fetch_many(query);
+                while let Some(step) = steps.try_next().await? {
+                    yield step;
+                }
+            }
+            conn.clean = true;
+        }
+        .boxed()
+    }
+
+    fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<PgRow>, sqlx::Error>>
+    where
+        'p: 'e,
+        E: 'q + Execute<'q, Postgres>,
+    {
+        let db = self.clone();
+        Box::pin(async move {
+            let mut conn = db.acquire().await?;
+            let row = (&mut *conn).fetch_optional(query).await;
+            conn.clean = row.is_ok();
+            row
+        })
+    }
+
+    fn prepare_with<'e>(self, sql: SqlStr, parameters: &'e [PgTypeInfo]) -> BoxFuture<'e, Result<PgStatement, sqlx::Error>>
+    where
+        'p: 'e,
+    {
+        let db = self.clone();
+        Box::pin(async move {
+            let mut conn = db.acquire().await?;
+            (&mut *conn).prepare_with(sql, parameters).await
+        })
+    }
+
+    fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<sqlx::Describe<Postgres>, sqlx::Error>>
+    where
+        'p: 'e,
+    {
+        let db = self.clone();
+        Box::pin(async move {
+            let mut conn = db.acquire().await?;
+            (&mut *conn).describe(sql).await
+        })
+    }
+}
+
+/// A statement whose text is made at start, for tables that every context has under its own schema.
+pub fn statement(text: &str) -> sqlx::query::Query<'static, Postgres, PgArguments> {
+    sqlx::query(sqlx::AssertSqlSafe(text.to_owned()))
+}

@@ -1,0 +1,21 @@
+//! What every service needs and none owns: servers, databases, callers, faults, events.
+//!
+//! Nothing here knows a word of the business. A context depends on this crate; this crate depends on no context.
+
+pub mod access;
+pub mod batch;
+pub mod db;
+pub mod events;
+pub mod fault;
+pub mod http;
+pub mod id;
+pub mod idempotency;
+pub mod link;
+pub mod page;
+pub mod seal;
+pub mod server;
+pub mod time;
+
+pub use access::{Caller, OrgId};
+pub use db::Db;
+pub use fault::{Fault, Kind};
