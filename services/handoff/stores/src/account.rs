@@ -27,10 +27,15 @@ pub(crate) fn for_servers(dir: &Path) -> Result<Option<Account>> {
     if let Ok(data) = std::fs::metadata(folder::link(dir))
         && data.uid() != 0
     {
-        return Ok(Some(Account { uid: data.uid(), gid: data.gid() }));
+        return Ok(Some(Account {
+            uid: data.uid(),
+            gid: data.gid(),
+        }));
     }
     let Some(account) = ["postgres", "nobody"].into_iter().find_map(lookup) else {
-        bail!("PostgreSQL does not run as root and there is neither a user `postgres` nor `nobody` to run it as");
+        bail!(
+            "PostgreSQL does not run as root and there is neither a user `postgres` nor `nobody` to run it as"
+        );
     };
     Ok(Some(account))
 }
@@ -52,10 +57,22 @@ impl Account {
 }
 
 fn lookup(user: &str) -> Option<Account> {
-    Some(Account { uid: id("-u", user)?, gid: id("-g", user)? })
+    Some(Account {
+        uid: id("-u", user)?,
+        gid: id("-g", user)?,
+    })
 }
 
 fn id(flag: &str, user: &str) -> Option<u32> {
-    let output = Command::new("id").args([flag, user]).stderr(Stdio::null()).output().ok()?;
-    String::from_utf8(output.stdout).ok()?.trim().parse().ok().filter(|id| *id != 0)
+    let output = Command::new("id")
+        .args([flag, user])
+        .stderr(Stdio::null())
+        .output()
+        .ok()?;
+    String::from_utf8(output.stdout)
+        .ok()?
+        .trim()
+        .parse()
+        .ok()
+        .filter(|id| *id != 0)
 }

@@ -56,12 +56,19 @@ fn choose_postgres(installed: Vec<Installed>, cluster: Option<u32>) -> Result<Pa
 
 fn choose(engine: &str, variable: &str, installed: Vec<Installed>, min: u32) -> Result<PathBuf> {
     let newest = installed.iter().map(|found| found.major).max();
-    match (installed.into_iter().find(|found| found.major >= min), newest) {
+    match (
+        installed.into_iter().find(|found| found.major >= min),
+        newest,
+    ) {
         (Some(found), _) => Ok(found.path),
         (None, Some(newest)) => {
-            bail!("{engine} {newest} is too old: install {engine} {min} or newer beside it, or set {variable}")
+            bail!(
+                "{engine} {newest} is too old: install {engine} {min} or newer beside it, or set {variable}"
+            )
         }
-        (None, None) => bail!("{engine} is missing: install {engine} {min} or newer, or set {variable}"),
+        (None, None) => {
+            bail!("{engine} is missing: install {engine} {min} or newer, or set {variable}")
+        }
     }
 }
 
@@ -95,11 +102,26 @@ fn postgres_in(bin: PathBuf, account: Option<Account>) -> Option<Installed> {
 }
 
 fn installed_redis() -> Vec<Installed> {
-    let places = ["/usr/bin", "/usr/sbin", "/usr/local/bin", "/opt/homebrew/bin", "/home/linuxbrew/.linuxbrew/bin"];
+    let places = [
+        "/usr/bin",
+        "/usr/sbin",
+        "/usr/local/bin",
+        "/opt/homebrew/bin",
+        "/home/linuxbrew/.linuxbrew/bin",
+    ];
     ["redis-server", "valkey-server"]
         .into_iter()
-        .flat_map(|name| in_path(name).into_iter().chain(places.map(|place| Path::new(place).join(name))))
-        .filter_map(|path| Some(Installed { major: version(&path, "v=")?, path }))
+        .flat_map(|name| {
+            in_path(name)
+                .into_iter()
+                .chain(places.map(|place| Path::new(place).join(name)))
+        })
+        .filter_map(|path| {
+            Some(Installed {
+                major: version(&path, "v=")?,
+                path,
+            })
+        })
         .collect()
 }
 
@@ -112,15 +134,26 @@ fn folders(parent: &Path, prefix: &str, below: &str) -> Vec<PathBuf> {
 }
 
 fn in_path(name: &str) -> Option<PathBuf> {
-    let output = Command::new("/bin/sh").args(["-c", "command -v -- \"$1\"", "sh", name]).output().ok()?;
+    let output = Command::new("/bin/sh")
+        .args(["-c", "command -v -- \"$1\"", "sh", name])
+        .output()
+        .ok()?;
     let path = String::from_utf8(output.stdout).ok()?;
     Some(PathBuf::from(path.trim_end())).filter(|path| path.is_absolute())
 }
 
 /// The number that follows `mark` in what `executable --version` prints.
 fn version(executable: &Path, mark: &str) -> Option<u32> {
-    let output = Command::new(executable).arg("--version").stderr(Stdio::null()).output().ok()?;
+    let output = Command::new(executable)
+        .arg("--version")
+        .stderr(Stdio::null())
+        .output()
+        .ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     let (_, version) = text.split_once(mark)?;
-    version.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+    version
+        .split(|c: char| !c.is_ascii_digit())
+        .next()?
+        .parse()
+        .ok()
 }

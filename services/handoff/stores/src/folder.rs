@@ -54,7 +54,12 @@ impl Folder {
         }
         let lock = lock(dir, owner).await?;
         let path = place(dir, account)?;
-        Ok(Self { path, dir: dir.to_owned(), lifetime, _lock: lock })
+        Ok(Self {
+            path,
+            dir: dir.to_owned(),
+            lifetime,
+            _lock: lock,
+        })
     }
 
     /// Free of links, so that the servers need to reach nothing but this.
@@ -94,7 +99,11 @@ async fn lock(dir: &Path, owner: u32) -> Result<File> {
         let mut holder = String::new();
         File::open(&path)?.read_to_string(&mut holder)?;
         if holder.trim().parse().is_ok_and(is_alive) || Instant::now() > deadline {
-            bail!("{} is in use by another handoff (process {})", dir.display(), holder.trim());
+            bail!(
+                "{} is in use by another handoff (process {})",
+                dir.display(),
+                holder.trim()
+            );
         }
         sleep(Duration::from_millis(50)).await;
     }
@@ -104,9 +113,8 @@ async fn lock(dir: &Path, owner: u32) -> Result<File> {
 }
 
 fn is_alive(pid: i32) -> bool {
-    rustix::process::Pid::from_raw(pid).is_some_and(|pid| {
-        rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH)
-    })
+    rustix::process::Pid::from_raw(pid)
+        .is_some_and(|pid| rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
 }
 
 /// Finds or makes the folder itself, owned by the servers' account and closed to everyone else.
@@ -135,7 +143,10 @@ fn place(dir: &Path, account: Option<Account>) -> Result<PathBuf> {
     if let Some(account) = account {
         chown(&path, Some(account.uid), Some(account.gid))?;
         if path.starts_with(ELSEWHERE) {
-            fs::write(path.join(BACKLINK), self::link(dir).as_os_str().as_encoded_bytes())?;
+            fs::write(
+                path.join(BACKLINK),
+                self::link(dir).as_os_str().as_encoded_bytes(),
+            )?;
         }
         if !account.can_enter(&path) {
             bail!(
@@ -148,15 +159,24 @@ fn place(dir: &Path, account: Option<Account>) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// Deletes folders whose data directory was deleted. One whose surroundings are gone too is kept: that may be a volume
-/// that is not mounted now.
+/// Deletes folders whose data directory was deleted, but not when its place looks like a volume that is not mounted.
 fn remove_orphans() {
-    for path in fs::read_dir(ELSEWHERE).into_iter().flatten().flatten().map(|entry| entry.path()) {
-        let Ok(link) = fs::read_to_string(path.join(BACKLINK)).map(PathBuf::from) else { continue };
-        let is_ours = fs::read_link(&link).is_ok_and(|target| target == path);
-        let surroundings = link.parent().and_then(Path::parent);
-        if !is_ours && surroundings.is_some_and(Path::exists) {
+    for path in entries(Path::new(ELSEWHERE)) {
+        let Ok(link) = fs::read_to_string(path.join(BACKLINK)).map(PathBuf::from) else {
+            continue;
+        };
+        let is_linked = fs::read_link(&link).is_ok_and(|target| target == path);
+        let remains = link.ancestors().skip(1).find(|dir| dir.exists());
+        if !is_linked && remains.is_some_and(|dir| entries(dir).next().is_some()) {
             let _ = fs::remove_dir_all(&path);
         }
     }
+}
+
+fn entries(dir: &Path) -> impl Iterator<Item = PathBuf> + use<> {
+    fs::read_dir(dir)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
 }

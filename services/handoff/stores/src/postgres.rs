@@ -31,14 +31,21 @@ impl Postgres {
         account: Option<Account>,
     ) -> Result<Self> {
         let data = folder.join("postgres");
-        let postgres = Self { bin, data: data.clone(), log: folder.join("postgres.log"), lifetime };
+        let postgres = Self {
+            bin,
+            data: data.clone(),
+            log: folder.join("postgres.log"),
+            lifetime,
+        };
         if !data.exists() {
             // Appears under its name when it is complete, so a start that is cut short leaves nothing half made.
             let unfinished = folder.join("postgres.unfinished");
             if unfinished.exists() {
                 fs::remove_dir_all(&unfinished)?;
             }
-            postgres.init(&unfinished, &password_file(folder), account).await?;
+            postgres
+                .init(&unfinished, &password_file(folder), account)
+                .await?;
             fs::rename(&unfinished, &data)?;
         }
         Ok(postgres)
@@ -46,27 +53,45 @@ impl Postgres {
 
     /// Any local user can reach a loopback port, and a superuser can run commands: hence a password.
     async fn init(&self, data: &Path, password: &Path, account: Option<Account>) -> Result<()> {
-        let mut file = fs::File::options().write(true).create(true).truncate(true).mode(0o600).open(password)?;
+        let mut file = fs::File::options()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(password)?;
         write!(file, "{:032x}", rand::random::<u128>())?;
         if let Some(account) = account {
             chown(password, Some(account.uid), Some(account.gid))?;
         }
         let mut initdb = command(&self.bin.join("initdb"), account);
         initdb
-            .args(["--username=handoff", "--encoding=UTF8", "--locale=C", "--auth=scram-sha-256", "--no-sync"])
+            .args([
+                "--username=handoff",
+                "--encoding=UTF8",
+                "--locale=C",
+                "--auth=scram-sha-256",
+                "--no-sync",
+            ])
             .arg(format!("--pwfile={}", password.display()))
             .arg("--pgdata")
             .arg(data);
-        run(initdb, "").await.context("PostgreSQL could not create its data directory")?;
+        run(initdb, "")
+            .await
+            .context("PostgreSQL could not create its data directory")?;
         let mut single = command(&self.bin.join("postgres"), account);
         single.arg("--single").arg("-D").arg(data).arg("postgres");
-        run(single, "create database handoff;\n").await.context("PostgreSQL could not create its database")
+        run(single, "create database handoff;\n")
+            .await
+            .context("PostgreSQL could not create its database")
     }
 
     pub(crate) fn url(folder: &Path, port: u16) -> Result<String> {
         let path = password_file(folder);
-        let password = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        Ok(format!("postgres://handoff:{password}@127.0.0.1:{port}/handoff"))
+        let password =
+            fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        Ok(format!(
+            "postgres://handoff:{password}@127.0.0.1:{port}/handoff"
+        ))
     }
 }
 
@@ -75,14 +100,23 @@ fn password_file(folder: &Path) -> PathBuf {
 }
 
 async fn run(mut command: tokio::process::Command, input: &str) -> Result<()> {
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()?;
     let mut stdin = child.stdin.take().expect("stdin is piped");
     // A program that ends without reading has its reason on stderr.
     let _ = stdin.write_all(input.as_bytes()).await;
     drop(stdin);
     let output = child.wait_with_output().await?;
     if !output.status.success() {
-        bail!("{}", String::from_utf8_lossy(&output.stderr).trim().replace('\n', " / "));
+        bail!(
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+                .trim()
+                .replace('\n', " / ")
+        );
     }
     Ok(())
 }
@@ -91,8 +125,11 @@ impl Engine for Postgres {
     const NAME: &'static str = "PostgreSQL";
     /// Fast shutdown: ends the sessions and writes a checkpoint. Immediate shutdown: recovers at the next start.
     const STOP: &'static [Signal] = &[Signal::INT, Signal::QUIT];
-    const PASSING: &'static [&'static str] =
-        &["Address already in use", "lock file \"postmaster.pid\" already exists", "is still in use"];
+    const PASSING: &'static [&'static str] = &[
+        "Address already in use",
+        "lock file \"postmaster.pid\" already exists",
+        "is still in use",
+    ];
 
     fn program(&self) -> PathBuf {
         self.bin.join("postgres")
@@ -114,7 +151,13 @@ impl Engine for Postgres {
             settings.extend(["fsync=off", "full_page_writes=off"]);
         }
         let data = ["-D".to_owned(), self.data.to_string_lossy().into_owned()];
-        data.into_iter().chain(settings.into_iter().flat_map(|s| ["-c".to_owned(), s.to_owned()])).collect()
+        data.into_iter()
+            .chain(
+                settings
+                    .into_iter()
+                    .flat_map(|s| ["-c".to_owned(), s.to_owned()]),
+            )
+            .collect()
     }
 
     fn log(&self) -> PathBuf {
@@ -124,7 +167,9 @@ impl Engine for Postgres {
     /// The server says so in its pid file, whose lines are the same in all versions: the first is the process, the
     /// eighth its state.
     async fn accepts(&self, pid: u32, _port: u16) -> bool {
-        let Ok(file) = fs::read_to_string(self.data.join("postmaster.pid")) else { return false };
+        let Ok(file) = fs::read_to_string(self.data.join("postmaster.pid")) else {
+            return false;
+        };
         let mut lines = file.lines().map(str::trim);
         lines.next() == Some(pid.to_string().as_str()) && lines.nth(6) == Some("ready")
     }

@@ -34,7 +34,12 @@ impl Redis {
         if let Some(account) = account {
             std::os::unix::fs::chown(&data, Some(account.uid), Some(account.gid))?;
         }
-        Ok(Self { program, data, log: folder.join("redis.log"), lifetime })
+        Ok(Self {
+            program,
+            data,
+            log: folder.join("redis.log"),
+            lifetime,
+        })
     }
 }
 
@@ -80,6 +85,8 @@ impl Engine for Redis {
             stream.read_exact(&mut answer).await?;
             std::io::Result::Ok(&answer == b"+PONG")
         };
-        timeout(Duration::from_secs(1), ping).await.is_ok_and(|answer| answer.unwrap_or(false))
+        timeout(Duration::from_secs(1), ping)
+            .await
+            .is_ok_and(|answer| answer.unwrap_or(false))
     }
 }

@@ -17,7 +17,7 @@ use crate::account::Account;
 
 const READY_POLL: Duration = Duration::from_millis(20);
 /// Crash recovery replays the log since the last checkpoint first.
-const READY_DEADLINE: Duration = Duration::from_secs(120);
+const READY_DEADLINE: Duration = Duration::from_mins(2);
 const RETRY_DEADLINE: Duration = Duration::from_secs(10);
 /// For each signal in turn.
 const STOP_DEADLINE: Duration = Duration::from_secs(8);
@@ -50,7 +50,12 @@ pub(crate) struct Server<E> {
 
 impl<E: Engine> Server<E> {
     pub(crate) fn new(engine: E, account: Option<Account>) -> Self {
-        Self { engine, account, port: 0, child: None }
+        Self {
+            engine,
+            account,
+            port: 0,
+            child: None,
+        }
     }
 
     /// Starts the engine on a free port and waits until it accepts connections.
@@ -61,10 +66,14 @@ impl<E: Engine> Server<E> {
             File::create(&log).with_context(|| format!("cannot create {}", log.display()))?;
             self.port = free_port()?;
             self.child = Some(self.spawn()?);
-            let Err(error) = self.ready().await else { return Ok(()) };
+            let Err(error) = self.ready().await else {
+                return Ok(());
+            };
             self.stop().await;
             let reason = error.to_string();
-            if !E::PASSING.iter().any(|passing| reason.contains(passing)) || Instant::now() > deadline {
+            if !E::PASSING.iter().any(|passing| reason.contains(passing))
+                || Instant::now() > deadline
+            {
                 return Err(error);
             }
             sleep(Duration::from_millis(200)).await;
@@ -82,14 +91,22 @@ impl<E: Engine> Server<E> {
         let deadline = Instant::now() + READY_DEADLINE;
         while Instant::now() < deadline {
             if let Some(status) = child.try_wait()? {
-                return Err(anyhow!("{} did not start ({status}): {}", E::NAME, self.log_tail()));
+                return Err(anyhow!(
+                    "{} did not start ({status}): {}",
+                    E::NAME,
+                    self.log_tail()
+                ));
             }
             if self.engine.accepts(pid, self.port).await {
                 return Ok(());
             }
             sleep(READY_POLL).await;
         }
-        bail!("{} does not accept connections: {}", E::NAME, self.log_tail())
+        bail!(
+            "{} does not accept connections: {}",
+            E::NAME,
+            self.log_tail()
+        )
     }
 
     /// The end of the log, in one line.
@@ -111,7 +128,10 @@ impl<E: Engine> Server<E> {
     pub(crate) async fn keep_running(&mut self) -> Result<()> {
         while let Some(child) = &mut self.child {
             let status = child.wait().await?;
-            eprintln!("the private {} ended ({status}) and is started again", E::NAME);
+            eprintln!(
+                "the private {} ended ({status}) and is started again",
+                E::NAME
+            );
             sleep(RESTART_DELAY).await;
             self.child = Some(self.spawn()?);
         }
@@ -119,10 +139,14 @@ impl<E: Engine> Server<E> {
     }
 
     pub(crate) async fn stop(&mut self) {
-        let Some(mut child) = self.child.take() else { return };
+        let Some(mut child) = self.child.take() else {
+            return;
+        };
         for signal in E::STOP {
             // No id: it has ended and has been waited for.
-            let Some(pid) = child.id().and_then(|pid| Pid::from_raw(pid.cast_signed())) else { return };
+            let Some(pid) = child.id().and_then(|pid| Pid::from_raw(pid.cast_signed())) else {
+                return;
+            };
             let _ = kill_process(pid, *signal);
             if timeout(STOP_DEADLINE, child.wait()).await.is_ok() {
                 return;
@@ -137,8 +161,14 @@ impl<E: Engine> Server<E> {
         let log = log.with_context(|| format!("cannot open {}", path.display()))?;
         let program = self.engine.program();
         let mut command = command(&program, self.account);
-        command.args(self.engine.args(self.port)).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-        command.spawn().with_context(|| format!("cannot start {}", program.display()))
+        command
+            .args(self.engine.args(self.port))
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log);
+        command
+            .spawn()
+            .with_context(|| format!("cannot start {}", program.display()))
     }
 }
 
@@ -158,7 +188,12 @@ pub(crate) fn command(program: &Path, account: Option<Account>) -> Command {
         command.uid(account.uid).gid(account.gid);
     }
     // PostgreSQL on macOS does not start without a locale.
-    command.current_dir("/").env("LC_ALL", "C").env_remove("PGDATA").env_remove("PGPORT").kill_on_drop(true);
+    command
+        .current_dir("/")
+        .env("LC_ALL", "C")
+        .env_remove("PGDATA")
+        .env_remove("PGPORT")
+        .kill_on_drop(true);
     command
 }
 
@@ -167,11 +202,17 @@ const SETPRIV: [&str; 4] = ["setpriv", "--pdeathsig", "INT", "--"];
 
 static HAS_DEATH_SIGNAL: LazyLock<bool> = LazyLock::new(|| {
     let mut probe = std::process::Command::new(SETPRIV[0]);
-    probe.args(&SETPRIV[1..]).arg("true").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    probe
+        .args(&SETPRIV[1..])
+        .arg("true")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     probe.status().is_ok_and(|status| status.success())
 });
 
 fn free_port() -> Result<u16> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port on 127.0.0.1")?;
+    let listener =
+        TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port on 127.0.0.1")?;
     Ok(listener.local_addr()?.port())
 }

@@ -56,7 +56,9 @@ impl Stores {
     /// people when an engine cannot be had, or when another process uses `dir`.
     pub fn start(dir: &Path) -> Result<Self> {
         std::fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
-        let dir = dir.canonicalize().with_context(|| format!("cannot open {}", dir.display()))?;
+        let dir = dir
+            .canonicalize()
+            .with_context(|| format!("cannot open {}", dir.display()))?;
         Self::launch(dir, Lifetime::Kept)
     }
 
@@ -72,15 +74,29 @@ impl Stores {
         let engines = engines::find_or_install(account, folder::cluster_version(&dir))?;
         let executable = std::env::current_exe().context("cannot find the running executable")?;
         let mut supervisor = Command::new(&executable);
-        supervisor.arg(supervisor::COMMAND).stdin(Stdio::piped()).stdout(Stdio::piped());
+        supervisor
+            .arg(supervisor::COMMAND)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
         // Ctrl-C in a terminal reaches the whole process group; the servers must outlive their owner's clean-up.
         std::os::unix::process::CommandExt::process_group(&mut supervisor, 0);
-        let supervisor =
-            supervisor.spawn().with_context(|| format!("cannot start {}", executable.display()))?;
+        let supervisor = supervisor
+            .spawn()
+            .with_context(|| format!("cannot start {}", executable.display()))?;
         // From here on the drop of `stores` closes the pipe and waits.
-        let mut stores =
-            Self { urls: Urls { database: String::new(), redis: String::new() }, supervisor };
-        let plan = Plan { owner: std::process::id(), dir, lifetime, engines };
+        let mut stores = Self {
+            urls: Urls {
+                database: String::new(),
+                redis: String::new(),
+            },
+            supervisor,
+        };
+        let plan = Plan {
+            owner: std::process::id(),
+            dir,
+            lifetime,
+            engines,
+        };
         match stores.ask(&plan)? {
             Answer::Ready(urls) => stores.urls = urls,
             Answer::Failed(reason) => bail!(reason),
@@ -91,12 +107,19 @@ impl Stores {
     fn ask(&mut self, plan: &Plan) -> Result<Answer> {
         let mut line = serde_json::to_string(plan)?;
         line.push('\n');
-        let stdin = self.supervisor.stdin.as_mut().expect("stdin is piped until the drop");
-        stdin.write_all(line.as_bytes()).context("the supervisor of the private stores ended at once")?;
+        let stdin = self
+            .supervisor
+            .stdin
+            .as_mut()
+            .expect("stdin is piped until the drop");
+        stdin
+            .write_all(line.as_bytes())
+            .context("the supervisor of the private stores ended at once")?;
         let stdout = self.supervisor.stdout.as_mut().expect("stdout is piped");
         let mut answer = String::new();
         BufReader::new(stdout).read_line(&mut answer)?;
-        serde_json::from_str(&answer).context("the supervisor of the private stores ended before they were ready")
+        serde_json::from_str(&answer)
+            .context("the supervisor of the private stores ended before they were ready")
     }
 
     /// URL of the database `handoff`, with the password of its only role.

@@ -28,7 +28,9 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         Some(dir) => Stores::start(dir)?,
         None => Stores::throw_away()?,
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let code = runtime.block_on(run_with(&stores, &args.command))?;
     stores.stop();
     Ok(ExitCode::from(code))
@@ -47,7 +49,11 @@ async fn run_with(stores: &Stores, command: &[OsString]) -> Result<u8> {
         Err(error) => {
             eprintln!("cannot run {}: {error}", program.display());
             // What a shell answers for a command that is not found or cannot be executed.
-            return Ok(if error.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 });
+            return Ok(if error.kind() == std::io::ErrorKind::NotFound {
+                127
+            } else {
+                126
+            });
         }
     };
     loop {
@@ -60,14 +66,19 @@ async fn run_with(stores: &Stores, command: &[OsString]) -> Result<u8> {
 
 /// What a shell answers for a command that ended by itself or by a signal.
 fn exit_code(status: ExitStatus) -> u8 {
-    let code = status.code().or(status.signal().map(|signal| 128 + signal)).unwrap_or(1);
+    let code = status
+        .code()
+        .or(status.signal().map(|signal| 128 + signal))
+        .unwrap_or(1);
     u8::try_from(code).unwrap_or(1)
 }
 
 fn forward(child: &Child, signal: Signal) {
     // The terminal has sent it to the command already.
-    let from_terminal = matches!(signal, Signal::INT | Signal::QUIT) && std::io::stdin().is_terminal();
-    if !from_terminal && let Some(pid) = child.id().and_then(|pid| Pid::from_raw(pid.cast_signed())) {
+    let from_terminal =
+        matches!(signal, Signal::INT | Signal::QUIT) && std::io::stdin().is_terminal();
+    if !from_terminal && let Some(pid) = child.id().and_then(|pid| Pid::from_raw(pid.cast_signed()))
+    {
         let _ = kill_process(pid, signal);
     }
 }
