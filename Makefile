@@ -1,6 +1,6 @@
 # Everything a person or CI does here, and nothing else. Needs Rust; the rest is found or installed.
 
-BUF = npx --yes @bufbuild/buf@1.75.0
+BUF = npx --yes --fetch-retries=0 @bufbuild/buf@1.75.0
 TARGET = $${CARGO_TARGET_DIR:-target}
 
 .DEFAULT_GOAL := help
