@@ -63,9 +63,9 @@ create table {schema}.leases (
 -- What the relay knows of each stream: how it notices that Redis lost something.
 create table {schema}.relay_streams (
     stream         text primary key,
+    -- What the epoch key in Redis must say.
     epoch          uuid not null,
-    run_id         text not null,
-    replication_id text not null,
+    -- The entry that must still be there.
     last_stream_id text
 );
 
