@@ -1,7 +1,7 @@
 //! Where the servers' files are: `<dir>/stores`, or a link of that name to a folder the servers' account can reach.
 
 use std::fs::{self, DirBuilder, File, Permissions, TryLockError};
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -16,8 +16,11 @@ use crate::stores::Lifetime;
 const ELSEWHERE: &str = "/var/lib/handoff";
 /// In a folder of [`ELSEWHERE`]: the path of the link that leads to it.
 const BACKLINK: &str = "linked-from";
+const LOCK_POLL: Duration = Duration::from_millis(50);
+/// Longer than a supervisor needs to see that its owner is gone.
+const HOLDER_LEAVES: Duration = Duration::from_secs(1);
 /// Longer than a supervisor needs to stop its servers.
-const PREDECESSOR_STOPS: Duration = Duration::from_secs(30);
+const HOLDER_STOPS: Duration = Duration::from_secs(30);
 
 pub(crate) fn link(dir: &Path) -> PathBuf {
     dir.join("stores")
@@ -35,7 +38,7 @@ pub(crate) struct Folder {
     path: PathBuf,
     dir: PathBuf,
     lifetime: Lifetime,
-    _lock: File,
+    lock: File,
 }
 
 impl Folder {
@@ -58,7 +61,7 @@ impl Folder {
             path,
             dir: dir.to_owned(),
             lifetime,
-            _lock: lock,
+            lock,
         })
     }
 
@@ -67,17 +70,32 @@ impl Folder {
         &self.path
     }
 
+    /// Tells a successor that the servers are about to end, so that it waits.
+    pub(crate) fn leave(&self) -> Result<()> {
+        Ok(self.lock.set_len(0)?)
+    }
+
     /// To be called after the servers have ended.
-    pub(crate) fn close(self) -> Result<()> {
-        if self.lifetime == Lifetime::ThrowAway {
-            fs::remove_dir_all(&self.path)?;
-            fs::remove_dir_all(&self.dir)?;
+    pub(crate) async fn close(self) -> Result<()> {
+        if self.lifetime == Lifetime::Kept {
+            return Ok(());
+        }
+        // What a killed `initdb` had started may write on for a moment.
+        let deadline = Instant::now() + Duration::from_secs(2);
+        while let Err(error) =
+            fs::remove_dir_all(&self.path).and_then(|()| fs::remove_dir_all(&self.dir))
+        {
+            if Instant::now() > deadline {
+                return Err(error).context(format!("cannot delete {}", self.dir.display()));
+            }
+            sleep(LOCK_POLL).await;
         }
         Ok(())
     }
 }
 
-/// Held by the supervisor rather than by its owner, whose death does not end the servers at once.
+/// Held by the supervisor rather than by its owner, whose death does not end the servers at once. The file names the
+/// owner while there is one.
 async fn lock(dir: &Path, owner: u32) -> Result<File> {
     let path = dir.join("stores.lock");
     let mut file = File::options()
@@ -87,34 +105,29 @@ async fn lock(dir: &Path, owner: u32) -> Result<File> {
         .truncate(false)
         .open(&path)
         .with_context(|| format!("cannot open {}", path.display()))?;
-    let deadline = Instant::now() + PREDECESSOR_STOPS;
-    loop {
-        match file.try_lock() {
-            Ok(()) => break,
-            Err(TryLockError::Error(error)) => {
-                return Err(error).with_context(|| format!("cannot lock {}", path.display()));
-            }
-            Err(TryLockError::WouldBlock) => {}
+    let start = Instant::now();
+    while let Err(error) = file.try_lock() {
+        if let TryLockError::Error(error) = error {
+            return Err(error).with_context(|| format!("cannot lock {}", path.display()));
         }
-        let mut holder = String::new();
-        File::open(&path)?.read_to_string(&mut holder)?;
-        if holder.trim().parse().is_ok_and(is_alive) || Instant::now() > deadline {
+        let holder = fs::read_to_string(&path)?;
+        let patience = if holder.is_empty() {
+            HOLDER_STOPS
+        } else {
+            HOLDER_LEAVES
+        };
+        if start.elapsed() > patience {
             bail!(
                 "{} is in use by another handoff (process {})",
                 dir.display(),
                 holder.trim()
             );
         }
-        sleep(Duration::from_millis(50)).await;
+        sleep(LOCK_POLL).await;
     }
     file.set_len(0)?;
     writeln!(file, "{owner}")?;
     Ok(file)
-}
-
-fn is_alive(pid: i32) -> bool {
-    rustix::process::Pid::from_raw(pid)
-        .is_some_and(|pid| rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
 }
 
 /// Finds or makes the folder itself, owned by the servers' account and closed to everyone else.
@@ -159,24 +172,15 @@ fn place(dir: &Path, account: Option<Account>) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// Deletes folders whose data directory was deleted, but not when its place looks like a volume that is not mounted.
+/// Deletes what deleted temporary data directories have left. Others may only have been moved.
 fn remove_orphans() {
-    for path in entries(Path::new(ELSEWHERE)) {
-        let Ok(link) = fs::read_to_string(path.join(BACKLINK)).map(PathBuf::from) else {
+    for entry in fs::read_dir(ELSEWHERE).into_iter().flatten().flatten() {
+        let Ok(link) = fs::read_to_string(entry.path().join(BACKLINK)).map(PathBuf::from) else {
             continue;
         };
-        let is_linked = fs::read_link(&link).is_ok_and(|target| target == path);
-        let remains = link.ancestors().skip(1).find(|dir| dir.exists());
-        if !is_linked && remains.is_some_and(|dir| entries(dir).next().is_some()) {
-            let _ = fs::remove_dir_all(&path);
+        if link.starts_with(std::env::temp_dir()) && !link.is_symlink() {
+            // Another start may be doing the same.
+            let _ = fs::remove_dir_all(entry.path());
         }
     }
-}
-
-fn entries(dir: &Path) -> impl Iterator<Item = PathBuf> + use<> {
-    fs::read_dir(dir)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path())
 }

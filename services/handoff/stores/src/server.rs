@@ -118,7 +118,7 @@ impl<E: Engine> Server<E> {
             log.read_to_end(&mut text)
         });
         let text = String::from_utf8_lossy(&text);
-        let mut lines: Vec<_> = text.lines().rev().take(4).map(str::trim).collect();
+        let mut lines: Vec<_> = text.lines().rev().take(8).map(str::trim).collect();
         lines.reverse();
         lines.join(" / ")
     }

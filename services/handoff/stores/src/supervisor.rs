@@ -41,12 +41,7 @@ async fn supervise() -> Result<()> {
     let mut rest = Vec::new();
     let mut servers = Servers::default();
     tokio::select! {
-        failure = servers.serve(plan) => {
-            if let Err(error) = failure {
-                // The owner may be gone, or may have its answer already.
-                let _ = answer(&Answer::Failed(format!("{error:#}")));
-            }
-        }
+        () = servers.serve(plan) => {}
         _ = owner.read_to_end(&mut rest) => {}
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
@@ -70,8 +65,26 @@ struct Servers {
 }
 
 impl Servers {
-    /// Returns only when it fails.
-    async fn serve(&mut self, plan: Plan) -> Result<()> {
+    /// Returns only when it has failed and has said so.
+    async fn serve(&mut self, plan: Plan) {
+        // An answer that cannot be written has no reader: the owner is gone.
+        let urls = match self.start(plan).await {
+            Ok(urls) => urls,
+            Err(error) => {
+                let _ = answer(&Answer::Failed(format!("{error:#}")));
+                return;
+            }
+        };
+        let _ = answer(&Answer::Ready(urls));
+        let (Some(postgres), Some(redis)) = (&mut self.postgres, &mut self.redis) else {
+            return;
+        };
+        if let Err(error) = tokio::try_join!(postgres.keep_running(), redis.keep_running()) {
+            eprintln!("the private stores stop: {error:#}");
+        }
+    }
+
+    async fn start(&mut self, plan: Plan) -> Result<Urls> {
         let account = account::for_servers(&plan.dir)?;
         let folder = self
             .folder
@@ -91,12 +104,10 @@ impl Servers {
             anyhow::Ok(server)
         };
         let (postgres, redis) = tokio::try_join!(postgres, redis)?;
-        answer(&Answer::Ready(Urls {
+        Ok(Urls {
             database: Postgres::url(folder.path(), postgres.port())?,
             redis: format!("redis://127.0.0.1:{}", redis.port()),
-        }))?;
-        tokio::try_join!(postgres.keep_running(), redis.keep_running())?;
-        Ok(())
+        })
     }
 
     async fn stop(self) -> Result<()> {
@@ -105,6 +116,9 @@ impl Servers {
             mut postgres,
             mut redis,
         } = self;
+        if let Some(folder) = &folder {
+            folder.leave()?;
+        }
         tokio::join!(
             async {
                 if let Some(postgres) = &mut postgres {
@@ -117,6 +131,9 @@ impl Servers {
                 }
             },
         );
-        folder.map_or(Ok(()), Folder::close)
+        match folder {
+            Some(folder) => folder.close().await,
+            None => Ok(()),
+        }
     }
 }

@@ -146,6 +146,21 @@ async fn a_second_start_finds_the_data_of_the_first() {
 }
 
 #[tokio::test]
+async fn a_connection_without_the_password_is_refused() {
+    let data = data();
+    let running = Running::start(data.path()).await;
+    let (_, server) = running.database_url.split_once('@').unwrap();
+    let refusal = PgConnection::connect(&format!("postgres://handoff:guess@{server}"))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        refusal.as_database_error().unwrap().code().unwrap(),
+        "28P01"
+    );
+    running.finish();
+}
+
+#[tokio::test]
 async fn data_that_is_in_use_is_refused_in_one_sentence() {
     let data = data();
     let first = Running::start(data.path()).await;
@@ -171,12 +186,12 @@ async fn a_killed_owner_leaves_no_server_and_its_successor_waits_for_them() {
     let mut killed = Running::start(data.path()).await;
     killed.write().await;
     killed.owner.kill().unwrap();
-    killed.owner.wait().unwrap();
 
     let next = Running::start(data.path()).await;
     assert!(killed.servers.into_iter().all(has_ended));
     next.assert_kept().await;
     next.finish();
+    killed.owner.wait().unwrap();
 }
 
 #[cfg(target_os = "linux")]
