@@ -200,7 +200,7 @@ const FRESH: Duration = Duration::from_secs(5);
 /// From this age on an answer is renewed in the background, so that a busy key never waits.
 const RENEW: Duration = Duration::from_secs(3);
 /// While settings can't be reached, a known key is honoured for this long.
-const STALE: Duration = Duration::from_secs(60);
+const STALE: Duration = Duration::from_mins(1);
 /// Callers kept; a full cache forgets the old ones, or all.
 const CACHED: usize = 20_000;
 
@@ -375,7 +375,7 @@ impl Access {
 
 /// Failed authentications an address may make within [`FAILURE_WINDOW`].
 const FAILURES: u32 = 20;
-const FAILURE_WINDOW: Duration = Duration::from_secs(60);
+const FAILURE_WINDOW: Duration = Duration::from_mins(1);
 
 fn not_valid() -> Status {
     fault::refuse(Kind::Unauthenticated, "API_KEY_NOT_VALID", "the API key is not valid")

@@ -78,7 +78,7 @@ pub enum Claim<A> {
 /// The right to give the first answer.
 #[derive(Debug)]
 #[must_use = "the answer has to be kept, or a retry finds none"]
-pub struct Ticket(Option<Row>);
+pub struct Ticket(Option<Box<Row>>);
 
 #[derive(Debug)]
 struct Row {
@@ -137,12 +137,12 @@ impl Idempotency {
             .await
             .map_err(waited_too_long)?;
         if claimed.rows_affected() == 1 {
-            return Ok(Claim::Fresh(Ticket(Some(Row {
+            return Ok(Claim::Fresh(Ticket(Some(Box::new(Row {
                 keep: self.keep.clone(),
                 call: call.clone(),
                 rpc,
                 key,
-            }))));
+            })))));
         }
         let found = db::statement(&self.find)
             .bind(call.caller.org.0)

@@ -1,0 +1,87 @@
+//! The thread context: chatbot threads, and the one step in which they are handed to people.
+//!
+//! A thread is an ordered run of messages of a visitor, the bot and people. Messages keep their place for good; what was
+//! answered to the caller as stored is stored.
+
+mod api;
+mod chatbots;
+mod domain;
+mod store;
+
+use platform::access::ServiceKey;
+use platform::db::Db;
+use platform::events::{self, Feed, Outbox};
+use platform::idempotency::Idempotency;
+use platform::link::Link;
+use platform::page::Tokens;
+use platform::seal::MasterKey;
+use platform::server::Server;
+use proto::thread::v1::thread_service_server::ThreadServiceServer;
+pub use store::append::Config as WriteConfig;
+
+/// The schema's history.
+pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
+
+/// The schema of this context.
+pub const SCHEMA: &str = "thread";
+
+/// What the context needs from outside.
+#[derive(Debug)]
+pub struct Dependencies {
+    /// Its database.
+    pub db: Db,
+    /// Where its events go.
+    pub redis: events::redis::Config,
+    /// Seals webhook tokens and signs page tokens.
+    pub master_key: MasterKey,
+    /// Where chatbots are looked up.
+    pub settings: Link,
+    /// In whose name they are looked up.
+    pub service_key: ServiceKey,
+    /// Where it hears of changed chatbots.
+    pub feed: Feed,
+    /// The layout of the write path.
+    pub writes: WriteConfig,
+}
+
+/// Mounts the context on a server, with its loops.
+#[must_use]
+pub fn mount(server: Server, dependencies: Dependencies) -> Server {
+    let Dependencies {
+        db,
+        redis,
+        master_key,
+        settings,
+        service_key,
+        feed,
+        writes,
+    } = dependencies;
+    let outbox = Outbox::new(SCHEMA);
+    let chatbots = chatbots::Chatbots::new(settings, service_key);
+    let (appends, writers) = store::append::Appends::new(&writes);
+    let (reads, readers) = store::reads::Reads::new();
+    let store = store::Store {
+        db: db.clone(),
+        outbox: outbox.clone(),
+        idempotency: Idempotency::new(SCHEMA),
+        appends,
+        reads,
+    };
+    let api = api::Api {
+        store,
+        chatbots: chatbots.clone(),
+        tokens: Tokens::new(&master_key),
+        master_key,
+    };
+    let (write_db, write_outbox, read_db, ready_db) = (db.clone(), outbox.clone(), db.clone(), db.clone());
+    let server = server
+        .service(ThreadServiceServer::new(api))
+        .check("thread database", move || {
+            let db = ready_db.clone();
+            async move { db.check().await.is_ok() }
+        })
+        .task("message writers", move |stop| writers.run(write_db, write_outbox, stop))
+        .task("thread readers", move |stop| readers.run(read_db, stop))
+        .task("chatbot changes", move |stop| chatbots.follow(feed, stop));
+    events::relay(server, db, SCHEMA, &outbox, redis)
+}

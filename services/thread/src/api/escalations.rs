@@ -1,0 +1,124 @@
+//! The hand-off itself, and the list of what waits for people.
+
+use platform::access::Call;
+use platform::page;
+use proto::thread::v1 as pb;
+use tonic::{Response, Status};
+use uuid::Uuid;
+
+use super::{Api, Begin, wire};
+use crate::domain::{Error, EscalationStep, Want, optional_text};
+
+const MAX_PROMPT: usize = 2000;
+
+impl Api {
+    pub(super) async fn toggle_escalation(
+        &self,
+        call: Call,
+        message: pb::ToggleEscalationRequest,
+    ) -> Result<Response<pb::ToggleEscalationResponse>, Status> {
+        let profile = self.chatbots.profile(call.org(), &message.chatbot_id).await?;
+        let mut begun = match self.begin(&call, "ToggleEscalation", &message).await? {
+            Begin::Fresh(begun) => begun,
+            Begin::Replay(answer) => return Ok(Response::new(answer)),
+        };
+        let mut thread = self
+            .store
+            .lock_thread(&mut begun.tx, call.org(), &message.chatbot_id, &message.thread_id)
+            .await?;
+        let step = EscalationStep::decide(thread.escalated, Want::Toggle, profile.confirmation.as_deref());
+        let system_message = match step {
+            Some(step) => Some(
+                self.store
+                    .escalate(&mut begun.tx, &call, &mut thread, &step, None)
+                    .await?,
+            ),
+            None => None,
+        };
+        let subject = format!("threads/{}", thread.id);
+        let answer = pb::ToggleEscalationResponse {
+            system_message: system_message
+                .map(|message| wire::message(message, &thread.chatbot_id, &thread.thread_id)),
+            thread: Some(wire::thread(thread, &profile)),
+        };
+        self.finish(begun, &subject, answer).await
+    }
+
+    pub(super) async fn escalate(
+        &self,
+        call: Call,
+        message: pb::EscalateRequest,
+    ) -> Result<Response<pb::EscalateResponse>, Status> {
+        let prompt = match message.prompt.clone() {
+            Some(prompt) => optional_text("prompt", prompt, MAX_PROMPT)?,
+            None => None,
+        };
+        let profile = self.chatbots.profile(call.org(), &message.chatbot_id).await?;
+        let mut begun = match self.begin(&call, "Escalate", &message).await? {
+            Begin::Fresh(begun) => begun,
+            Begin::Replay(answer) => return Ok(Response::new(answer)),
+        };
+        let mut thread = self
+            .store
+            .lock_thread(&mut begun.tx, call.org(), &message.chatbot_id, &message.thread_id)
+            .await?;
+        let step = EscalationStep::decide(thread.escalated, Want::Set(true), profile.confirmation.as_deref());
+        let system_message = match step {
+            Some(step) => Some(
+                self.store
+                    .escalate(&mut begun.tx, &call, &mut thread, &step, prompt.as_deref())
+                    .await?,
+            ),
+            None => None,
+        };
+        let subject = format!("threads/{}", thread.id);
+        let answer = pb::EscalateResponse {
+            system_message: system_message
+                .map(|message| wire::message(message, &thread.chatbot_id, &thread.thread_id)),
+            thread: Some(wire::thread(thread, &profile)),
+        };
+        self.finish(begun, &subject, answer).await
+    }
+
+    pub(super) async fn list_escalations(
+        &self,
+        call: Call,
+        message: pb::ListEscalationsRequest,
+    ) -> Result<Response<pb::ListEscalationsResponse>, Status> {
+        let size = page::size(message.page_size)?;
+        let state = wire::read_state(message.state)?;
+        let org = call.org().to_string();
+        let state_name = message.state.to_string();
+        let list = ["escalations", &org, &state_name];
+        let before: Option<Uuid> = self.tokens.read(&list, &message.page_token)?;
+        let mut found = self.store.escalations(call.org(), state, before, size + 1).await?;
+        let wanted = usize::try_from(size).unwrap_or_default();
+        let next_page_token = match found.get(wanted.saturating_sub(1)) {
+            Some(last) if found.len() > wanted => self.tokens.make(&list, &last.id),
+            _ => String::new(),
+        };
+        found.truncate(wanted);
+        Ok(Response::new(pb::ListEscalationsResponse {
+            escalations: found.into_iter().map(wire::escalation).collect(),
+            next_page_token,
+        }))
+    }
+
+    pub(super) async fn acknowledge_escalation(
+        &self,
+        call: Call,
+        message: pb::AcknowledgeEscalationRequest,
+    ) -> Result<Response<pb::AcknowledgeEscalationResponse>, Status> {
+        // What is not a UUID is as unknown as one that was never given out.
+        let id = platform::id::parse(&message.id).ok_or(Error::EscalationNotFound)?;
+        let mut begun = match self.begin(&call, "AcknowledgeEscalation", &message).await? {
+            Begin::Fresh(begun) => begun,
+            Begin::Replay(answer) => return Ok(Response::new(answer)),
+        };
+        let escalation = self.store.acknowledge(&mut begun.tx, &call, id).await?;
+        let answer = pb::AcknowledgeEscalationResponse {
+            escalation: Some(wire::escalation(escalation)),
+        };
+        self.finish(begun, &format!("escalations/{id}"), answer).await
+    }
+}
