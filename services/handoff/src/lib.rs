@@ -2,4 +2,11 @@
 
 pub mod cli;
 
+mod admin;
+mod dev;
+mod key;
+mod migrate;
+mod org;
+mod system;
+
 pub use private_stores as stores;

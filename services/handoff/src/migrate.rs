@@ -1,0 +1,40 @@
+//! `handoff migrate`: the schemas of every context.
+
+use std::process::ExitCode;
+
+use platform::db::{self, Db};
+use sqlx::migrate::Migrator;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Change nothing; list what is missing and fail when something is
+    #[arg(long)]
+    check: bool,
+    #[command(flatten)]
+    database: db::Config,
+}
+
+const SCHEMAS: [(&str, &Migrator); 2] = [
+    (settings_service::SCHEMA, &settings_service::MIGRATOR),
+    (thread_service::SCHEMA, &thread_service::MIGRATOR),
+];
+
+pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let db = Db::open(&args.database, "handoff migrate")?;
+    let mut missing = 0;
+    for (schema, migrator) in SCHEMAS {
+        if args.check {
+            for migration in db.pending(migrator).await? {
+                println!("{schema} {migration}");
+                missing += 1;
+            }
+        } else {
+            db.migrate(migrator).await?;
+        }
+    }
+    Ok(if missing == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
