@@ -18,6 +18,7 @@ use platform::seal::MasterKey;
 use platform::server::Server;
 use proto::thread::v1::thread_service_server::ThreadServiceServer;
 pub use store::append::Config as WriteConfig;
+use tokio_util::sync::CancellationToken;
 
 /// The schema's history.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
@@ -42,6 +43,25 @@ pub struct Dependencies {
     pub feed: Feed,
     /// The layout of the write path.
     pub writes: WriteConfig,
+}
+
+impl Dependencies {
+    /// Those of a process of its own, with a live feed of its own.
+    pub fn new(
+        deps: platform::service::Deps,
+        redis: events::redis::Config,
+        writes: WriteConfig,
+    ) -> Self {
+        Self {
+            db: deps.db,
+            feed: Feed::start(redis.clone(), CancellationToken::new()),
+            redis,
+            master_key: deps.master_key,
+            settings: deps.settings,
+            service_key: deps.access.service_key().clone(),
+            writes,
+        }
+    }
 }
 
 /// Mounts the context on a server, with its loops.
@@ -73,14 +93,17 @@ pub fn mount(server: Server, dependencies: Dependencies) -> Server {
         tokens: Tokens::new(&master_key),
         master_key,
     };
-    let (write_db, write_outbox, read_db, ready_db) = (db.clone(), outbox.clone(), db.clone(), db.clone());
+    let (write_db, write_outbox, read_db, ready_db) =
+        (db.clone(), outbox.clone(), db.clone(), db.clone());
     let server = server
         .service(ThreadServiceServer::new(api))
         .check("thread database", move || {
             let db = ready_db.clone();
             async move { db.check().await.is_ok() }
         })
-        .task("message writers", move |stop| writers.run(write_db, write_outbox, stop))
+        .task("message writers", move |stop| {
+            writers.run(write_db, write_outbox, stop)
+        })
         .task("thread readers", move |stop| readers.run(read_db, stop))
         .task("chatbot changes", move |stop| chatbots.follow(feed, stop));
     events::relay(server, db, SCHEMA, &outbox, redis)

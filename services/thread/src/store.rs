@@ -13,7 +13,9 @@ use platform::time::Time;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::domain::{Author, Error, Message, Mode, NewMessage, Reaction, SystemMessageType, Thread, Visitor};
+use crate::domain::{
+    Author, Error, Message, Mode, NewMessage, Reaction, SystemMessageType, Thread, Visitor,
+};
 
 pub(crate) mod append;
 pub(crate) mod escalations;
@@ -67,7 +69,11 @@ pub(crate) struct ThreadRow {
 
 impl From<ThreadRow> for Thread {
     fn from(row: ThreadRow) -> Self {
-        let visitor = match (row.visitor_id, row.visitor_created_at, row.visitor_updated_at) {
+        let visitor = match (
+            row.visitor_id,
+            row.visitor_created_at,
+            row.visitor_updated_at,
+        ) {
             (Some(id), Some(created_at), Some(updated_at)) => Some(Visitor {
                 id,
                 email: row.visitor_email,
@@ -169,7 +175,12 @@ impl Store {
     }
 
     /// Stores a new thread.
-    pub(crate) async fn insert_thread(&self, tx: &mut PgConnection, org: OrgId, new: NewThread) -> Result<Thread, Error> {
+    pub(crate) async fn insert_thread(
+        &self,
+        tx: &mut PgConnection,
+        org: OrgId,
+        new: NewThread,
+    ) -> Result<Thread, Error> {
         let started_at = sqlx::query_scalar!(
             "insert into thread.threads (org_id, id, chatbot_id, thread_id, mode, platform_source, visitor_id)
              values ($1, $2, $3, $4, $5, $6, $7) returning started_at",
@@ -360,7 +371,10 @@ impl Store {
             cause: None,
             data,
         };
-        Ok(self.outbox.record(tx, call.traceparent.as_deref(), event).await?)
+        Ok(self
+            .outbox
+            .record(tx, call.traceparent.as_deref(), event)
+            .await?)
     }
 
     /// A message by its id, with its thread, which is locked. `thread_id`, when given, has to be the thread's.
@@ -406,7 +420,12 @@ impl Store {
     }
 
     /// The first answer to a message of a locked thread.
-    pub(crate) async fn answer_to(&self, tx: &mut PgConnection, org: OrgId, id: Uuid) -> Result<Option<Message>, Error> {
+    pub(crate) async fn answer_to(
+        &self,
+        tx: &mut PgConnection,
+        org: OrgId,
+        id: Uuid,
+    ) -> Result<Option<Message>, Error> {
         let row = sqlx::query_as!(
             MessageRow,
             r#"select id, thread_uid, position, author as "author: Author", mode as "mode: Mode", system_message_type, content,
@@ -422,7 +441,13 @@ impl Store {
     }
 
     /// Writes back a message of a locked thread.
-    pub(crate) async fn save_message(&self, tx: &mut PgConnection, org: OrgId, message: &mut Message, edited: bool) -> Result<(), Error> {
+    pub(crate) async fn save_message(
+        &self,
+        tx: &mut PgConnection,
+        org: OrgId,
+        message: &mut Message,
+        edited: bool,
+    ) -> Result<(), Error> {
         let saved = sqlx::query!(
             "update thread.messages set content = $3, reaction = $4, edited_by = $5,
                     edited_at = case when $6 then now() else edited_at end, updated_at = now()
@@ -455,7 +480,12 @@ impl Store {
     }
 
     /// Whether a message belongs to a thread.
-    pub(crate) async fn holds(&self, org: OrgId, thread: Uuid, message: Uuid) -> Result<bool, Error> {
+    pub(crate) async fn holds(
+        &self,
+        org: OrgId,
+        thread: Uuid,
+        message: Uuid,
+    ) -> Result<bool, Error> {
         let found = sqlx::query_scalar!(
             r#"select exists (select from thread.messages where org_id = $1 and id = $3 and thread_uid = $2) as "found!""#,
             org.0,

@@ -17,16 +17,28 @@ impl Api {
         call: Call,
         message: pb::ToggleEscalationRequest,
     ) -> Result<Response<pb::ToggleEscalationResponse>, Status> {
-        let profile = self.chatbots.profile(call.org(), &message.chatbot_id).await?;
+        let profile = self
+            .chatbots
+            .profile(call.org(), &message.chatbot_id)
+            .await?;
         let mut begun = match self.begin(&call, "ToggleEscalation", &message).await? {
             Begin::Fresh(begun) => begun,
             Begin::Replay(answer) => return Ok(Response::new(answer)),
         };
         let mut thread = self
             .store
-            .lock_thread(&mut begun.tx, call.org(), &message.chatbot_id, &message.thread_id)
+            .lock_thread(
+                &mut begun.tx,
+                call.org(),
+                &message.chatbot_id,
+                &message.thread_id,
+            )
             .await?;
-        let step = EscalationStep::decide(thread.escalated, Want::Toggle, profile.confirmation.as_deref());
+        let step = EscalationStep::decide(
+            thread.escalated,
+            Want::Toggle,
+            profile.confirmation.as_deref(),
+        );
         let system_message = match step {
             Some(step) => Some(
                 self.store
@@ -53,16 +65,28 @@ impl Api {
             Some(prompt) => optional_text("prompt", prompt, MAX_PROMPT)?,
             None => None,
         };
-        let profile = self.chatbots.profile(call.org(), &message.chatbot_id).await?;
+        let profile = self
+            .chatbots
+            .profile(call.org(), &message.chatbot_id)
+            .await?;
         let mut begun = match self.begin(&call, "Escalate", &message).await? {
             Begin::Fresh(begun) => begun,
             Begin::Replay(answer) => return Ok(Response::new(answer)),
         };
         let mut thread = self
             .store
-            .lock_thread(&mut begun.tx, call.org(), &message.chatbot_id, &message.thread_id)
+            .lock_thread(
+                &mut begun.tx,
+                call.org(),
+                &message.chatbot_id,
+                &message.thread_id,
+            )
             .await?;
-        let step = EscalationStep::decide(thread.escalated, Want::Set(true), profile.confirmation.as_deref());
+        let step = EscalationStep::decide(
+            thread.escalated,
+            Want::Set(true),
+            profile.confirmation.as_deref(),
+        );
         let system_message = match step {
             Some(step) => Some(
                 self.store
@@ -91,7 +115,10 @@ impl Api {
         let state_name = message.state.to_string();
         let list = ["escalations", &org, &state_name];
         let before: Option<Uuid> = self.tokens.read(&list, &message.page_token)?;
-        let mut found = self.store.escalations(call.org(), state, before, size + 1).await?;
+        let mut found = self
+            .store
+            .escalations(call.org(), state, before, size + 1)
+            .await?;
         let wanted = usize::try_from(size).unwrap_or_default();
         let next_page_token = match found.get(wanted.saturating_sub(1)) {
             Some(last) if found.len() > wanted => self.tokens.make(&list, &last.id),
@@ -119,6 +146,7 @@ impl Api {
         let answer = pb::AcknowledgeEscalationResponse {
             escalation: Some(wire::escalation(escalation)),
         };
-        self.finish(begun, &format!("escalations/{id}"), answer).await
+        self.finish(begun, &format!("escalations/{id}"), answer)
+            .await
     }
 }

@@ -9,7 +9,8 @@ use tonic::{Response, Status};
 
 use super::{Api, Begin, wire};
 use crate::domain::{
-    Author, Error, Message, Mode, NewMessage, SystemMessageType, content, icon_url, message_id, sources, text, thread_id,
+    Author, Error, Message, Mode, NewMessage, SystemMessageType, content, icon_url, message_id,
+    sources, text, thread_id,
 };
 use crate::store::NewThread;
 use crate::store::append::{Append, RPC, retry};
@@ -53,10 +54,16 @@ impl Api {
         let request = message.clone();
         let new = new_message(message)?;
         if !matches!(new.author, Author::User | Author::Bot) {
-            return Err(Error::invalid("thread_id", "is required unless the visitor or the bot starts the thread").into());
+            return Err(Error::invalid(
+                "thread_id",
+                "is required unless the visitor or the bot starts the thread",
+            )
+            .into());
         }
         if new.parent_id.is_some() {
-            return Err(Error::invalid("parent_message_id", "must be a message of this thread").into());
+            return Err(
+                Error::invalid("parent_message_id", "must be a message of this thread").into(),
+            );
         }
         let chatbot_id = request.chatbot_id.clone();
         let profile = self.chatbots.profile(call.org(), &chatbot_id).await?;
@@ -72,12 +79,20 @@ impl Api {
             platform_source: "api".to_owned(),
             visitor: None,
         };
-        let mut thread = self.store.insert_thread(&mut begun.tx, call.org(), thread).await?;
+        let mut thread = self
+            .store
+            .insert_thread(&mut begun.tx, call.org(), thread)
+            .await?;
         let created = json!({ "chatbotId": thread.chatbot_id, "threadId": thread.thread_id });
         self.store
             .tell(&mut begun.tx, &call, &mut thread, "thread.created", created)
             .await?;
-        let event = serde_json::to_value(MessageEvent::new(&thread.chatbot_id, &thread.thread_id, &new)).unwrap_or_default();
+        let event = serde_json::to_value(MessageEvent::new(
+            &thread.chatbot_id,
+            &thread.thread_id,
+            &new,
+        ))
+        .unwrap_or_default();
         let stored = self
             .store
             .append(&mut begun.tx, call.org(), &mut thread, new)
@@ -85,7 +100,9 @@ impl Api {
         self.store
             .tell(&mut begun.tx, &call, &mut thread, "message.created", event)
             .await?;
-        self.store.save_thread(&mut begun.tx, call.org(), &mut thread, None).await?;
+        self.store
+            .save_thread(&mut begun.tx, call.org(), &mut thread, None)
+            .await?;
         let subject = stored.id.to_string();
         let answer = pb::AppendMessageResponse {
             message: Some(wire::message(stored, &thread.chatbot_id, &thread.thread_id)),
@@ -103,7 +120,10 @@ impl Api {
             .before
             .map(|id| message_id("before", &id))
             .transpose()?;
-        let profile = self.chatbots.profile(call.org(), &message.chatbot_id).await?;
+        let profile = self
+            .chatbots
+            .profile(call.org(), &message.chatbot_id)
+            .await?;
         let read = Read {
             org: call.org(),
             chatbot_id: message.chatbot_id,
@@ -157,7 +177,9 @@ impl Api {
             .transpose()?;
         // What is not a UUID is as unknown as one that was never given out.
         let id = platform::id::parse(&message.message_id).ok_or(Error::MessageNotFound)?;
-        self.chatbots.profile(call.org(), &message.chatbot_id).await?;
+        self.chatbots
+            .profile(call.org(), &message.chatbot_id)
+            .await?;
         let mut begun = match self.begin(&call, "UpdateMessage", &request).await? {
             Begin::Fresh(begun) => begun,
             Begin::Replay(answer) => return Ok(Response::new(answer)),
@@ -176,19 +198,24 @@ impl Api {
             && text != stored.content
         {
             if stored.author == Author::System {
-                return Err(Error::invalid("content", "of a system message can't be edited").into());
+                return Err(
+                    Error::invalid("content", "of a system message can't be edited").into(),
+                );
             }
             stored.content = text;
             stored.edited_by = Some(call.caller.owner.to_string());
             self.store
                 .save_message(&mut begun.tx, call.org(), &mut stored, true)
                 .await?;
-            self.tell_message(&mut begun.tx, &call, &mut thread, &stored).await?;
+            self.tell_message(&mut begun.tx, &call, &mut thread, &stored)
+                .await?;
         }
         if let Some(reaction) = reaction {
             // On a question and its answer shown as one, the reaction is to the answer.
             let answer = if stored.author == Author::User {
-                self.store.answer_to(&mut begun.tx, call.org(), stored.id).await?
+                self.store
+                    .answer_to(&mut begun.tx, call.org(), stored.id)
+                    .await?
             } else {
                 None
             };
@@ -200,7 +227,9 @@ impl Api {
                 stored = reacted;
             }
         }
-        self.store.save_thread(&mut begun.tx, call.org(), &mut thread, None).await?;
+        self.store
+            .save_thread(&mut begun.tx, call.org(), &mut thread, None)
+            .await?;
         let answer = pb::UpdateMessageResponse {
             message: Some(wire::message(stored, &thread.chatbot_id, &thread.thread_id)),
         };
@@ -225,7 +254,9 @@ impl Api {
         thread.positive_count += positive;
         thread.negative_count += negative;
         target.reaction = reaction;
-        self.store.save_message(tx, call.org(), &mut target, false).await?;
+        self.store
+            .save_message(tx, call.org(), &mut target, false)
+            .await?;
         self.tell_message(tx, call, thread, &target).await?;
         Ok(target)
     }
@@ -246,7 +277,9 @@ impl Api {
             "reaction": match message.reaction.counts() { (1, _) => Some("POSITIVE"), (_, 1) => Some("NEGATIVE"), _ => None },
             "editedBy": message.edited_by,
         });
-        self.store.tell(tx, call, thread, "message.updated", data).await
+        self.store
+            .tell(tx, call, thread, "message.updated", data)
+            .await
     }
 }
 
@@ -259,24 +292,47 @@ fn new_message(message: pb::AppendMessageRequest) -> Result<NewMessage, Error> {
             Ok(())
         }
     };
-    only("agent_name", message.agent_name.is_some(), author == Author::Agent, "is for messages of agents")?;
-    only("llm_model_id", message.llm_model_id.is_some(), author == Author::Bot, "is for messages of the bot")?;
-    only("sources_json", message.sources_json.is_some(), author == Author::Bot, "is for messages of the bot")?;
+    only(
+        "agent_name",
+        message.agent_name.is_some(),
+        author == Author::Agent,
+        "is for messages of agents",
+    )?;
+    only(
+        "llm_model_id",
+        message.llm_model_id.is_some(),
+        author == Author::Bot,
+        "is for messages of the bot",
+    )?;
+    only(
+        "sources_json",
+        message.sources_json.is_some(),
+        author == Author::Bot,
+        "is for messages of the bot",
+    )?;
     let system = pb::SystemMessageType::try_from(message.system_message_type)
         .map_err(|_| Error::invalid("system_message_type", "is not a known type"))?;
     if (author == Author::System) != (system != pb::SystemMessageType::Unspecified) {
-        return Err(Error::invalid("system_message_type", "goes with system messages, and only with them"));
+        return Err(Error::invalid(
+            "system_message_type",
+            "goes with system messages, and only with them",
+        ));
     }
     Ok(NewMessage {
         id: platform::id::new(),
         author,
-        system_message_type: SystemMessageType(i16::try_from(message.system_message_type).unwrap_or_default()),
+        system_message_type: SystemMessageType(
+            i16::try_from(message.system_message_type).unwrap_or_default(),
+        ),
         content: content("content", message.content)?,
         agent_name: message
             .agent_name
             .map(|name| text("agent_name", name, 200))
             .transpose()?,
-        icon_url: message.icon_url.map(|url| icon_url("icon_url", url)).transpose()?,
+        icon_url: message
+            .icon_url
+            .map(|url| icon_url("icon_url", url))
+            .transpose()?,
         parent_id: message
             .parent_message_id
             .map(|id| message_id("parent_message_id", &id))

@@ -47,7 +47,10 @@ impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::Invalid { .. } => Kind::Invalid,
-            Self::ChatbotNotFound | Self::ThreadNotFound(_) | Self::MessageNotFound | Self::EscalationNotFound => Kind::NotFound,
+            Self::ChatbotNotFound
+            | Self::ThreadNotFound(_)
+            | Self::MessageNotFound
+            | Self::EscalationNotFound => Kind::NotFound,
             Self::ThreadIdTaken => Kind::Conflict,
             Self::TooLarge(_) => Kind::TooLarge,
             Self::QueueFull => Kind::Exhausted,
@@ -77,7 +80,9 @@ impl Fault for Error {
         match self {
             Self::Invalid { field, rule } => vec![Violation::new(field.clone(), *rule)],
             Self::ThreadIdTaken => vec![Violation::new("thread_id", "is taken")],
-            Self::ThreadNotFound(id) => vec![Violation::new("thread_id", format!("{id} does not exist"))],
+            Self::ThreadNotFound(id) => {
+                vec![Violation::new("thread_id", format!("{id} does not exist"))]
+            }
             Self::Retry(error) => error.violations(),
             Self::TooLarge(field) => vec![Violation::new(*field, "is larger than its limit")],
             _ => Vec::new(),

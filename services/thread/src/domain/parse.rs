@@ -27,7 +27,11 @@ pub(crate) fn text(field: &'static str, text: String, most: usize) -> Result<Str
 }
 
 /// A text where the empty one stands for none.
-pub(crate) fn optional_text(field: &'static str, value: String, most: usize) -> Result<Option<String>, Error> {
+pub(crate) fn optional_text(
+    field: &'static str,
+    value: String,
+    most: usize,
+) -> Result<Option<String>, Error> {
     if value.is_empty() {
         return Ok(None);
     }
@@ -51,7 +55,10 @@ pub(crate) fn thread_id(field: impl Into<String>, id: String) -> Result<String, 
     if fits {
         Ok(id)
     } else {
-        Err(Error::invalid(field, "must be 1 to 128 characters of A-Z a-z 0-9 . _ ~ -"))
+        Err(Error::invalid(
+            field,
+            "must be 1 to 128 characters of A-Z a-z 0-9 . _ ~ -",
+        ))
     }
 }
 
@@ -80,13 +87,19 @@ pub(crate) fn email(field: &'static str, address: String) -> Result<String, Erro
 }
 
 fn url(field: &'static str, value: String) -> Result<String, Error> {
-    let absolute = value
-        .split_once("://")
-        .is_some_and(|(scheme, rest)| matches!(scheme, "http" | "https") && !rest.is_empty() && !rest.starts_with('/'));
-    if absolute && value.len() <= MAX_URL && !value.chars().any(|c| c.is_control() || c.is_whitespace()) {
+    let absolute = value.split_once("://").is_some_and(|(scheme, rest)| {
+        matches!(scheme, "http" | "https") && !rest.is_empty() && !rest.starts_with('/')
+    });
+    if absolute
+        && value.len() <= MAX_URL
+        && !value.chars().any(|c| c.is_control() || c.is_whitespace())
+    {
         Ok(value)
     } else {
-        Err(Error::invalid(field, "must be an absolute http or https URL of at most 2048 characters"))
+        Err(Error::invalid(
+            field,
+            "must be an absolute http or https URL of at most 2048 characters",
+        ))
     }
 }
 
@@ -111,8 +124,8 @@ pub(crate) fn sources(field: &'static str, json: String) -> Result<Option<String
     if json.len() > MAX_SOURCES {
         return Err(Error::TooLarge(field));
     }
-    let array: Vec<serde_json::Map<String, serde_json::Value>> =
-        serde_json::from_str(&json).map_err(|_| Error::invalid(field, "must be a JSON array of objects"))?;
+    let array: Vec<serde_json::Map<String, serde_json::Value>> = serde_json::from_str(&json)
+        .map_err(|_| Error::invalid(field, "must be a JSON array of objects"))?;
     if array.len() > 100 {
         return Err(Error::invalid(field, "must not have more than 100 entries"));
     }
@@ -146,7 +159,12 @@ mod tests {
 
     #[test]
     fn a_thread_id_is_what_a_url_segment_can_hold() {
-        for id in ["a", "d2cd2d88-bac1-48de-a7b4-19797451f47g", "A.b_c~d-e", &"x".repeat(128)] {
+        for id in [
+            "a",
+            "d2cd2d88-bac1-48de-a7b4-19797451f47g",
+            "A.b_c~d-e",
+            &"x".repeat(128),
+        ] {
             assert_eq!(thread_id("thread_id", id.to_owned()).unwrap(), id);
         }
         for id in ["", "a b", "a/b", "ü", "a\0", &"x".repeat(129)] {
@@ -174,9 +192,18 @@ mod tests {
 
     #[test]
     fn sources_are_a_bounded_array_of_objects() {
-        assert_eq!(sources("s", "[{\"a\":1}]".to_owned()).unwrap().as_deref(), Some("[{\"a\":1}]"));
+        assert_eq!(
+            sources("s", "[{\"a\":1}]".to_owned()).unwrap().as_deref(),
+            Some("[{\"a\":1}]")
+        );
         assert_eq!(sources("s", "[]".to_owned()).unwrap(), None);
-        for wrong in ["{}", "[1]", "[", "[{\"a\":\"\\u0000\"}]", &"[".repeat(20_000)] {
+        for wrong in [
+            "{}",
+            "[1]",
+            "[",
+            "[{\"a\":\"\\u0000\"}]",
+            &"[".repeat(20_000),
+        ] {
             assert!(sources("s", wrong.to_owned()).is_err(), "{wrong}");
         }
     }
@@ -184,7 +211,16 @@ mod tests {
     #[test]
     fn an_address_has_two_sides_and_no_room_for_a_second_header() {
         assert!(email("email", "visitor@example.com".to_owned()).is_ok());
-        for wrong in ["", "a", "@b", "a@", "a@b@c", "a b@c", "a@b\r\nBcc: x@y", "a@.b"] {
+        for wrong in [
+            "",
+            "a",
+            "@b",
+            "a@",
+            "a@b@c",
+            "a b@c",
+            "a@b\r\nBcc: x@y",
+            "a@.b",
+        ] {
             assert!(email("email", wrong.to_owned()).is_err(), "{wrong}");
         }
     }

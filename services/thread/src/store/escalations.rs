@@ -33,22 +33,34 @@ impl Store {
         self.save_thread(tx, org, thread, None).await?;
 
         let (kind, row) = if step.escalated {
-            ("escalation.created", Some(self.open_escalation(tx, org, thread.id, by, prompt).await?))
+            (
+                "escalation.created",
+                Some(self.open_escalation(tx, org, thread.id, by, prompt).await?),
+            )
         } else {
-            ("escalation.resolved", self.resolve_escalation(tx, org, thread.id, by).await?)
+            (
+                "escalation.resolved",
+                self.resolve_escalation(tx, org, thread.id, by).await?,
+            )
         };
         if let Some(row) = row {
             let data = json!({
                 "systemMessage": { "id": message.id, "content": message.content },
                 "lastMessage": last.map(|content| json!({ "author": Author::User.name(), "content": content })),
             });
-            self.tell_escalation(tx, call, thread, &row, kind, data).await?;
+            self.tell_escalation(tx, call, thread, &row, kind, data)
+                .await?;
         }
         Ok(message)
     }
 
     /// Resolves the open escalation of a locked thread, when there is one, and tells it.
-    pub(crate) async fn resolve(&self, tx: &mut PgConnection, call: &Call, thread: &Thread) -> Result<(), Error> {
+    pub(crate) async fn resolve(
+        &self,
+        tx: &mut PgConnection,
+        call: &Call,
+        thread: &Thread,
+    ) -> Result<(), Error> {
         if let Some(row) = self
             .resolve_escalation(tx, call.org(), thread.id, &call.caller.owner)
             .await?
@@ -101,10 +113,18 @@ impl Store {
             cause: None,
             data,
         };
-        Ok(self.outbox.record(tx, call.traceparent.as_deref(), event).await?)
+        Ok(self
+            .outbox
+            .record(tx, call.traceparent.as_deref(), event)
+            .await?)
     }
 
-    async fn last_visitor_message(&self, tx: &mut PgConnection, org: OrgId, thread: Uuid) -> Result<Option<String>, Error> {
+    async fn last_visitor_message(
+        &self,
+        tx: &mut PgConnection,
+        org: OrgId,
+        thread: Uuid,
+    ) -> Result<Option<String>, Error> {
         // Among the newest few: an escalation that comes long after the visitor's last word does not need it.
         let content = sqlx::query_scalar!(
             r#"select content as "content!" from (
@@ -141,7 +161,13 @@ impl Store {
         .await?)
     }
 
-    async fn resolve_escalation(&self, tx: &mut PgConnection, org: OrgId, thread: Uuid, by: &str) -> Result<Option<EscalationRow>, Error> {
+    async fn resolve_escalation(
+        &self,
+        tx: &mut PgConnection,
+        org: OrgId,
+        thread: Uuid,
+        by: &str,
+    ) -> Result<Option<EscalationRow>, Error> {
         Ok(sqlx::query_as!(
             EscalationRow,
             "update thread.escalations set resolved_by = $3, resolved_at = now(), event_sequence = event_sequence + 1
@@ -156,7 +182,12 @@ impl Store {
     }
 
     /// Notes who has seen an escalation; the first one wins. What is acknowledged or resolved stays as it is.
-    pub(crate) async fn acknowledge(&self, tx: &mut PgConnection, call: &Call, id: Uuid) -> Result<Escalation, Error> {
+    pub(crate) async fn acknowledge(
+        &self,
+        tx: &mut PgConnection,
+        call: &Call,
+        id: Uuid,
+    ) -> Result<Escalation, Error> {
         let org = call.org();
         let key = sqlx::query!(
             "select t.chatbot_id, t.thread_id from thread.escalations e
@@ -169,7 +200,9 @@ impl Store {
         .await?
         .ok_or(Error::EscalationNotFound)?;
         // The thread first, as every step of an escalation does it.
-        let thread = self.lock_thread(tx, org, &key.chatbot_id, &key.thread_id).await?;
+        let thread = self
+            .lock_thread(tx, org, &key.chatbot_id, &key.thread_id)
+            .await?;
         let row = sqlx::query_as!(
             EscalationRow,
             "update thread.escalations set acknowledged_by = $3, acknowledged_at = now(), event_sequence = event_sequence + 1
@@ -182,8 +215,15 @@ impl Store {
         .fetch_optional(&mut *tx)
         .await?;
         if let Some(row) = row {
-            self.tell_escalation(tx, call, &thread, &row, "escalation.acknowledged", json!({}))
-                .await?;
+            self.tell_escalation(
+                tx,
+                call,
+                &thread,
+                &row,
+                "escalation.acknowledged",
+                json!({}),
+            )
+            .await?;
         }
         sqlx::query_as!(
             Escalation,
@@ -237,8 +277,12 @@ impl Store {
         }
         Ok(match state {
             None => list!("true"),
-            Some(EscalationState::Unacknowledged) => list!("e.acknowledged_at is null and e.resolved_at is null"),
-            Some(EscalationState::Acknowledged) => list!("e.acknowledged_at is not null and e.resolved_at is null"),
+            Some(EscalationState::Unacknowledged) => {
+                list!("e.acknowledged_at is null and e.resolved_at is null")
+            }
+            Some(EscalationState::Acknowledged) => {
+                list!("e.acknowledged_at is not null and e.resolved_at is null")
+            }
             Some(EscalationState::Resolved) => list!("e.resolved_at is not null"),
         }?)
     }

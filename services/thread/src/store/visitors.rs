@@ -8,7 +8,12 @@ use crate::domain::{Error, Visitor, VisitorChange};
 
 impl Store {
     /// The visitor with an address, made when there is none. Two who ask at once get the same one.
-    pub(crate) async fn visitor_by_email(&self, tx: &mut PgConnection, org: OrgId, email: &str) -> Result<Visitor, Error> {
+    pub(crate) async fn visitor_by_email(
+        &self,
+        tx: &mut PgConnection,
+        org: OrgId,
+        email: &str,
+    ) -> Result<Visitor, Error> {
         // The update that changes nothing makes the row that was there come back.
         let visitor = sqlx::query_as!(
             Visitor,
