@@ -22,9 +22,9 @@ use proto::settings::v1::{
 };
 use tonic::Code;
 
+use crate::admin;
 use crate::stores::Stores;
 use crate::system::{self, Started};
-use crate::admin;
 
 /// The organization that is there to be tried.
 const SUBDOMAIN: &str = "demo";
@@ -113,9 +113,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         grpc_limits: args.grpc_limits,
         gateway_limits: args.gateway_limits,
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let code = runtime.block_on(service::process("handoff", &common, async |process| {
         system::run(config, process, async |started| {
             ready(started, &data, &database_url, &redis_url, &earlier).await
@@ -150,10 +148,7 @@ async fn ready(
         ("DATABASE_URL", database_url.to_owned()),
         ("REDIS_URL", redis_url.to_owned()),
     ];
-    let text: String = lines
-        .iter()
-        .map(|(name, value)| format!("{name}={value}\n"))
-        .collect();
+    let text: String = lines.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
     write_private(&data.join("dev.env"), &text)?;
     let path = data.join("dev.env");
     println!("{text}");
@@ -170,7 +165,11 @@ curl -H "Authorization: Bearer $HANDOFF_API_KEY" -X PATCH "$HANDOFF_URL/api/v1/c
 
 /// Makes the demo organization, its chatbot and a key, as far as they are missing. Returns the key: the known one when
 /// it is still good.
-async fn seed(settings: &mut SettingsServiceClient<Link>, service: &ServiceKey, known: Option<&str>) -> anyhow::Result<String> {
+async fn seed(
+    settings: &mut SettingsServiceClient<Link>,
+    service: &ServiceKey,
+    known: Option<&str>,
+) -> anyhow::Result<String> {
     let organization = match admin::find(settings, service, SUBDOMAIN).await? {
         Some(organization) => organization,
         None => {
@@ -210,7 +209,11 @@ async fn seed(settings: &mut SettingsServiceClient<Link>, service: &ServiceKey, 
     Ok(answer.into_inner().key)
 }
 
-async fn seed_chatbot(settings: &mut SettingsServiceClient<Link>, service: &ServiceKey, org: OrgId) -> anyhow::Result<()> {
+async fn seed_chatbot(
+    settings: &mut SettingsServiceClient<Link>,
+    service: &ServiceKey,
+    org: OrgId,
+) -> anyhow::Result<()> {
     let chatbot = CreateChatbotRequest {
         id: Some(CHATBOT.to_owned()),
         name: "Demo".to_owned(),
@@ -266,7 +269,10 @@ fn read_env(data: &Path) -> anyhow::Result<HashMap<String, String>> {
 fn master_key(data: &Path) -> anyhow::Result<MasterKey> {
     let path = data.join("master.key");
     match std::fs::read_to_string(&path) {
-        Ok(text) => text.trim().parse().with_context(|| format!("{} is damaged", path.display())),
+        Ok(text) => text
+            .trim()
+            .parse()
+            .with_context(|| format!("{} is damaged", path.display())),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let key = MasterKey::random();
             write_private(&path, &key.to_text())?;

@@ -103,7 +103,11 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
             let org = admin::org_id(&settings.organization(&org).await?)?;
             settings
                 .client
-                .revoke_api_key(settings.service_key.request(org, RevokeApiKeyRequest { id: id.clone() }))
+                .revoke_api_key(
+                    settings
+                        .service_key
+                        .request(org, RevokeApiKeyRequest { id: id.clone() }),
+                )
                 .await
                 .map_err(|status| admin::failed(&status))?;
             println!("revoked {id}");

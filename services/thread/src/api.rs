@@ -48,29 +48,16 @@ impl Api {
         message: &impl prost::Message,
     ) -> Result<Begin<A>, Status> {
         let mut tx = self.store.begin().await?;
-        match self
-            .store
-            .idempotency
-            .claim(&mut tx, call, rpc, message)
-            .await?
-        {
+        match self.store.idempotency.claim(&mut tx, call, rpc, message).await? {
             Claim::Fresh(ticket) => Ok(Begin::Fresh(Begun { tx, ticket })),
             Claim::Replay(answer) => Ok(Begin::Replay(answer)),
         }
     }
 
     /// Keeps the answer of a mutation and makes everything it did true.
-    async fn finish<A: prost::Message>(
-        &self,
-        begun: Begun,
-        subject: &str,
-        answer: A,
-    ) -> Result<Response<A>, Status> {
+    async fn finish<A: prost::Message>(&self, begun: Begun, subject: &str, answer: A) -> Result<Response<A>, Status> {
         let Begun { mut tx, ticket } = begun;
-        ticket
-            .keep(&mut tx, subject, &answer)
-            .await
-            .map_err(Error::from)?;
+        ticket.keep(&mut tx, subject, &answer).await.map_err(Error::from)?;
         tx.commit().await.map_err(Error::from)?;
         self.store.outbox.wake();
         Ok(Response::new(answer))

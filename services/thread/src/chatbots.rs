@@ -98,11 +98,7 @@ impl Chatbots {
     ///
     /// # Errors
     /// [`Error::ChatbotNotFound`]; `UNAVAILABLE` when settings can't be reached and the chatbot is not known.
-    pub(crate) async fn profile(
-        &self,
-        org: OrgId,
-        chatbot_id: &str,
-    ) -> Result<Arc<Profile>, Status> {
+    pub(crate) async fn profile(&self, org: OrgId, chatbot_id: &str) -> Result<Arc<Profile>, Status> {
         let known = self.known.read().get(&org).and_then(|bots| {
             bots.get(chatbot_id).map(|known| {
                 let age = known.at.elapsed();
@@ -119,9 +115,7 @@ impl Chatbots {
                 Ok(profile)
             }
             known => match (self.ask(org, chatbot_id).await, known) {
-                (Err(status), Some((profile, age, _)))
-                    if status.code() == Code::Unavailable && age < STALE =>
-                {
+                (Err(status), Some((profile, age, _))) if status.code() == Code::Unavailable && age < STALE => {
                     Ok(profile)
                 }
                 (answer, _) => answer,
@@ -149,12 +143,7 @@ impl Chatbots {
                 Err(Error::ChatbotNotFound.into())
             }
             Err(status) => {
-                if let Some(known) = self
-                    .known
-                    .read()
-                    .get(&org)
-                    .and_then(|bots| bots.get(chatbot_id))
-                {
+                if let Some(known) = self.known.read().get(&org).and_then(|bots| bots.get(chatbot_id)) {
                     known.renewing.store(false, Ordering::Relaxed);
                 }
                 Err(fault::pass_on(status))
@@ -192,9 +181,7 @@ impl Chatbots {
                 () = stop.cancelled() => return Ok(()),
             };
             match item {
-                FeedItem::Event {
-                    kind, org, subject, ..
-                } if &*kind == "chatbot.changed" => {
+                FeedItem::Event { kind, org, subject, .. } if &*kind == "chatbot.changed" => {
                     self.forget(org, subject.strip_prefix("chatbots/").unwrap_or(&subject));
                 }
                 FeedItem::Event { .. } => {}

@@ -8,8 +8,7 @@ mod parse;
 
 pub(crate) use error::Error;
 pub(crate) use parse::{
-    content, email, icon_url, message_id, optional_text, sources, tags, text, thread_id,
-    webhook_url,
+    content, email, icon_url, message_id, optional_text, sources, tags, text, thread_id, webhook_url,
 };
 
 /// Who answers in a thread.

@@ -47,11 +47,7 @@ pub struct Dependencies {
 
 impl Dependencies {
     /// Those of a process of its own, with a live feed of its own.
-    pub fn new(
-        deps: platform::service::Deps,
-        redis: events::redis::Config,
-        writes: WriteConfig,
-    ) -> Self {
+    pub fn new(deps: platform::service::Deps, redis: events::redis::Config, writes: WriteConfig) -> Self {
         Self {
             db: deps.db,
             feed: Feed::start(redis.clone(), CancellationToken::new()),
@@ -93,17 +89,14 @@ pub fn mount(server: Server, dependencies: Dependencies) -> Server {
         tokens: Tokens::new(&master_key),
         master_key,
     };
-    let (write_db, write_outbox, read_db, ready_db) =
-        (db.clone(), outbox.clone(), db.clone(), db.clone());
+    let (write_db, write_outbox, read_db, ready_db) = (db.clone(), outbox.clone(), db.clone(), db.clone());
     let server = server
         .service(ThreadServiceServer::new(api))
         .check("thread database", move || {
             let db = ready_db.clone();
             async move { db.check().await.is_ok() }
         })
-        .task("message writers", move |stop| {
-            writers.run(write_db, write_outbox, stop)
-        })
+        .task("message writers", move |stop| writers.run(write_db, write_outbox, stop))
         .task("thread readers", move |stop| readers.run(read_db, stop))
         .task("chatbot changes", move |stop| chatbots.follow(feed, stop));
     events::relay(server, db, SCHEMA, &outbox, redis)

@@ -13,9 +13,7 @@ use platform::time::Time;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::domain::{
-    Author, Error, Message, Mode, NewMessage, Reaction, SystemMessageType, Thread, Visitor,
-};
+use crate::domain::{Author, Error, Message, Mode, NewMessage, Reaction, SystemMessageType, Thread, Visitor};
 
 pub(crate) mod append;
 pub(crate) mod escalations;
@@ -69,11 +67,7 @@ pub(crate) struct ThreadRow {
 
 impl From<ThreadRow> for Thread {
     fn from(row: ThreadRow) -> Self {
-        let visitor = match (
-            row.visitor_id,
-            row.visitor_created_at,
-            row.visitor_updated_at,
-        ) {
+        let visitor = match (row.visitor_id, row.visitor_created_at, row.visitor_updated_at) {
             (Some(id), Some(created_at), Some(updated_at)) => Some(Visitor {
                 id,
                 email: row.visitor_email,
@@ -371,10 +365,7 @@ impl Store {
             cause: None,
             data,
         };
-        Ok(self
-            .outbox
-            .record(tx, call.traceparent.as_deref(), event)
-            .await?)
+        Ok(self.outbox.record(tx, call.traceparent.as_deref(), event).await?)
     }
 
     /// A message by its id, with its thread, which is locked. `thread_id`, when given, has to be the thread's.
@@ -480,12 +471,7 @@ impl Store {
     }
 
     /// Whether a message belongs to a thread.
-    pub(crate) async fn holds(
-        &self,
-        org: OrgId,
-        thread: Uuid,
-        message: Uuid,
-    ) -> Result<bool, Error> {
+    pub(crate) async fn holds(&self, org: OrgId, thread: Uuid, message: Uuid) -> Result<bool, Error> {
         let found = sqlx::query_scalar!(
             r#"select exists (select from thread.messages where org_id = $1 and id = $3 and thread_uid = $2) as "found!""#,
             org.0,

@@ -17,28 +17,16 @@ impl Api {
         call: Call,
         message: pb::ToggleEscalationRequest,
     ) -> Result<Response<pb::ToggleEscalationResponse>, Status> {
-        let profile = self
-            .chatbots
-            .profile(call.org(), &message.chatbot_id)
-            .await?;
+        let profile = self.chatbots.profile(call.org(), &message.chatbot_id).await?;
         let mut begun = match self.begin(&call, "ToggleEscalation", &message).await? {
             Begin::Fresh(begun) => begun,
             Begin::Replay(answer) => return Ok(Response::new(answer)),
         };
         let mut thread = self
             .store
-            .lock_thread(
-                &mut begun.tx,
-                call.org(),
-                &message.chatbot_id,
-                &message.thread_id,
-            )
+            .lock_thread(&mut begun.tx, call.org(), &message.chatbot_id, &message.thread_id)
             .await?;
-        let step = EscalationStep::decide(
-            thread.escalated,
-            Want::Toggle,
-            profile.confirmation.as_deref(),
-        );
+        let step = EscalationStep::decide(thread.escalated, Want::Toggle, profile.confirmation.as_deref());
         let system_message = match step {
             Some(step) => Some(
                 self.store
@@ -49,8 +37,7 @@ impl Api {
         };
         let subject = format!("threads/{}", thread.id);
         let answer = pb::ToggleEscalationResponse {
-            system_message: system_message
-                .map(|message| wire::message(message, &thread.chatbot_id, &thread.thread_id)),
+            system_message: system_message.map(|message| wire::message(message, &thread.chatbot_id, &thread.thread_id)),
             thread: Some(wire::thread(thread, &profile)),
         };
         self.finish(begun, &subject, answer).await
@@ -65,28 +52,16 @@ impl Api {
             Some(prompt) => optional_text("prompt", prompt, MAX_PROMPT)?,
             None => None,
         };
-        let profile = self
-            .chatbots
-            .profile(call.org(), &message.chatbot_id)
-            .await?;
+        let profile = self.chatbots.profile(call.org(), &message.chatbot_id).await?;
         let mut begun = match self.begin(&call, "Escalate", &message).await? {
             Begin::Fresh(begun) => begun,
             Begin::Replay(answer) => return Ok(Response::new(answer)),
         };
         let mut thread = self
             .store
-            .lock_thread(
-                &mut begun.tx,
-                call.org(),
-                &message.chatbot_id,
-                &message.thread_id,
-            )
+            .lock_thread(&mut begun.tx, call.org(), &message.chatbot_id, &message.thread_id)
             .await?;
-        let step = EscalationStep::decide(
-            thread.escalated,
-            Want::Set(true),
-            profile.confirmation.as_deref(),
-        );
+        let step = EscalationStep::decide(thread.escalated, Want::Set(true), profile.confirmation.as_deref());
         let system_message = match step {
             Some(step) => Some(
                 self.store
@@ -97,8 +72,7 @@ impl Api {
         };
         let subject = format!("threads/{}", thread.id);
         let answer = pb::EscalateResponse {
-            system_message: system_message
-                .map(|message| wire::message(message, &thread.chatbot_id, &thread.thread_id)),
+            system_message: system_message.map(|message| wire::message(message, &thread.chatbot_id, &thread.thread_id)),
             thread: Some(wire::thread(thread, &profile)),
         };
         self.finish(begun, &subject, answer).await
@@ -115,10 +89,7 @@ impl Api {
         let state_name = message.state.to_string();
         let list = ["escalations", &org, &state_name];
         let before: Option<Uuid> = self.tokens.read(&list, &message.page_token)?;
-        let mut found = self
-            .store
-            .escalations(call.org(), state, before, size + 1)
-            .await?;
+        let mut found = self.store.escalations(call.org(), state, before, size + 1).await?;
         let wanted = usize::try_from(size).unwrap_or_default();
         let next_page_token = match found.get(wanted.saturating_sub(1)) {
             Some(last) if found.len() > wanted => self.tokens.make(&list, &last.id),
@@ -146,7 +117,6 @@ impl Api {
         let answer = pb::AcknowledgeEscalationResponse {
             escalation: Some(wire::escalation(escalation)),
         };
-        self.finish(begun, &format!("escalations/{id}"), answer)
-            .await
+        self.finish(begun, &format!("escalations/{id}"), answer).await
     }
 }

@@ -9,8 +9,8 @@ use tonic::{Response, Status};
 
 use super::{Api, Begin, wire};
 use crate::domain::{
-    Author, Error, Message, Mode, NewMessage, SystemMessageType, content, icon_url, message_id,
-    sources, text, thread_id,
+    Author, Error, Message, Mode, NewMessage, SystemMessageType, content, icon_url, message_id, sources, text,
+    thread_id,
 };
 use crate::store::NewThread;
 use crate::store::append::{Append, RPC, retry};
@@ -61,9 +61,7 @@ impl Api {
             .into());
         }
         if new.parent_id.is_some() {
-            return Err(
-                Error::invalid("parent_message_id", "must be a message of this thread").into(),
-            );
+            return Err(Error::invalid("parent_message_id", "must be a message of this thread").into());
         }
         let chatbot_id = request.chatbot_id.clone();
         let profile = self.chatbots.profile(call.org(), &chatbot_id).await?;
@@ -79,24 +77,14 @@ impl Api {
             platform_source: "api".to_owned(),
             visitor: None,
         };
-        let mut thread = self
-            .store
-            .insert_thread(&mut begun.tx, call.org(), thread)
-            .await?;
+        let mut thread = self.store.insert_thread(&mut begun.tx, call.org(), thread).await?;
         let created = json!({ "chatbotId": thread.chatbot_id, "threadId": thread.thread_id });
         self.store
             .tell(&mut begun.tx, &call, &mut thread, "thread.created", created)
             .await?;
-        let event = serde_json::to_value(MessageEvent::new(
-            &thread.chatbot_id,
-            &thread.thread_id,
-            &new,
-        ))
-        .unwrap_or_default();
-        let stored = self
-            .store
-            .append(&mut begun.tx, call.org(), &mut thread, new)
-            .await?;
+        let event =
+            serde_json::to_value(MessageEvent::new(&thread.chatbot_id, &thread.thread_id, &new)).unwrap_or_default();
+        let stored = self.store.append(&mut begun.tx, call.org(), &mut thread, new).await?;
         self.store
             .tell(&mut begun.tx, &call, &mut thread, "message.created", event)
             .await?;
@@ -116,14 +104,8 @@ impl Api {
         message: pb::ListMessagesRequest,
     ) -> Result<Response<pb::ListMessagesResponse>, Status> {
         let size = page::size(message.page_size)?;
-        let before = message
-            .before
-            .map(|id| message_id("before", &id))
-            .transpose()?;
-        let profile = self
-            .chatbots
-            .profile(call.org(), &message.chatbot_id)
-            .await?;
+        let before = message.before.map(|id| message_id("before", &id)).transpose()?;
+        let profile = self.chatbots.profile(call.org(), &message.chatbot_id).await?;
         let read = Read {
             org: call.org(),
             chatbot_id: message.chatbot_id,
@@ -171,15 +153,10 @@ impl Api {
     ) -> Result<Response<pb::UpdateMessageResponse>, Status> {
         let request = message.clone();
         let reaction = wire::read_reaction(message.reaction)?;
-        let new_content = message
-            .content
-            .map(|text| content("content", text))
-            .transpose()?;
+        let new_content = message.content.map(|text| content("content", text)).transpose()?;
         // What is not a UUID is as unknown as one that was never given out.
         let id = platform::id::parse(&message.message_id).ok_or(Error::MessageNotFound)?;
-        self.chatbots
-            .profile(call.org(), &message.chatbot_id)
-            .await?;
+        self.chatbots.profile(call.org(), &message.chatbot_id).await?;
         let mut begun = match self.begin(&call, "UpdateMessage", &request).await? {
             Begin::Fresh(begun) => begun,
             Begin::Replay(answer) => return Ok(Response::new(answer)),
@@ -198,31 +175,24 @@ impl Api {
             && text != stored.content
         {
             if stored.author == Author::System {
-                return Err(
-                    Error::invalid("content", "of a system message can't be edited").into(),
-                );
+                return Err(Error::invalid("content", "of a system message can't be edited").into());
             }
             stored.content = text;
             stored.edited_by = Some(call.caller.owner.to_string());
             self.store
                 .save_message(&mut begun.tx, call.org(), &mut stored, true)
                 .await?;
-            self.tell_message(&mut begun.tx, &call, &mut thread, &stored)
-                .await?;
+            self.tell_message(&mut begun.tx, &call, &mut thread, &stored).await?;
         }
         if let Some(reaction) = reaction {
             // On a question and its answer shown as one, the reaction is to the answer.
             let answer = if stored.author == Author::User {
-                self.store
-                    .answer_to(&mut begun.tx, call.org(), stored.id)
-                    .await?
+                self.store.answer_to(&mut begun.tx, call.org(), stored.id).await?
             } else {
                 None
             };
             let target = answer.unwrap_or_else(|| stored.clone());
-            let reacted = self
-                .react(&mut begun.tx, &call, &mut thread, target, reaction)
-                .await?;
+            let reacted = self.react(&mut begun.tx, &call, &mut thread, target, reaction).await?;
             if reacted.id == stored.id {
                 stored = reacted;
             }
@@ -254,9 +224,7 @@ impl Api {
         thread.positive_count += positive;
         thread.negative_count += negative;
         target.reaction = reaction;
-        self.store
-            .save_message(tx, call.org(), &mut target, false)
-            .await?;
+        self.store.save_message(tx, call.org(), &mut target, false).await?;
         self.tell_message(tx, call, thread, &target).await?;
         Ok(target)
     }
@@ -277,9 +245,7 @@ impl Api {
             "reaction": match message.reaction.counts() { (1, _) => Some("POSITIVE"), (_, 1) => Some("NEGATIVE"), _ => None },
             "editedBy": message.edited_by,
         });
-        self.store
-            .tell(tx, call, thread, "message.updated", data)
-            .await
+        self.store.tell(tx, call, thread, "message.updated", data).await
     }
 }
 
@@ -321,18 +287,13 @@ fn new_message(message: pb::AppendMessageRequest) -> Result<NewMessage, Error> {
     Ok(NewMessage {
         id: platform::id::new(),
         author,
-        system_message_type: SystemMessageType(
-            i16::try_from(message.system_message_type).unwrap_or_default(),
-        ),
+        system_message_type: SystemMessageType(i16::try_from(message.system_message_type).unwrap_or_default()),
         content: content("content", message.content)?,
         agent_name: message
             .agent_name
             .map(|name| text("agent_name", name, 200))
             .transpose()?,
-        icon_url: message
-            .icon_url
-            .map(|url| icon_url("icon_url", url))
-            .transpose()?,
+        icon_url: message.icon_url.map(|url| icon_url("icon_url", url)).transpose()?,
         parent_id: message
             .parent_message_id
             .map(|id| message_id("parent_message_id", &id))

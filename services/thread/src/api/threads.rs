@@ -10,8 +10,8 @@ use tonic::{Response, Status};
 
 use super::{Api, Begin, wire};
 use crate::domain::{
-    Error, EscalationStep, Thread, ThreadChange, VisitorChange, Want, email, optional_text, tags,
-    text, thread_id, webhook_url,
+    Error, EscalationStep, Thread, ThreadChange, VisitorChange, Want, email, optional_text, tags, text, thread_id,
+    webhook_url,
 };
 use crate::store::NewThread;
 use crate::store::lists::Filter;
@@ -45,37 +45,25 @@ impl Api {
             Some(source) => text("platform_source", source, 64)?,
             None => "api".to_owned(),
         };
-        let profile = self
-            .chatbots
-            .profile(call.org(), &message.chatbot_id)
-            .await?;
+        let profile = self.chatbots.profile(call.org(), &message.chatbot_id).await?;
 
         let mut begun = match self.begin(&call, "CreateThread", &request).await? {
             Begin::Fresh(begun) => begun,
             Begin::Replay(answer) => return Ok(Response::new(answer)),
         };
         let visitor = match address {
-            Some(address) => Some(
-                self.store
-                    .visitor_by_email(&mut begun.tx, call.org(), &address)
-                    .await?,
-            ),
+            Some(address) => Some(self.store.visitor_by_email(&mut begun.tx, call.org(), &address).await?),
             None => None,
         };
         let new = NewThread {
             id,
             chatbot_id: message.chatbot_id,
             thread_id,
-            mode: asked_mode
-                .or(profile.start)
-                .unwrap_or(crate::domain::Mode::Ai),
+            mode: asked_mode.or(profile.start).unwrap_or(crate::domain::Mode::Ai),
             platform_source,
             visitor,
         };
-        let mut thread = self
-            .store
-            .insert_thread(&mut begun.tx, call.org(), new)
-            .await?;
+        let mut thread = self.store.insert_thread(&mut begun.tx, call.org(), new).await?;
         let data = snapshot_of(&thread);
         self.store
             .tell(&mut begun.tx, &call, &mut thread, "thread.created", data)
@@ -108,19 +96,10 @@ impl Api {
                 .map(|id| text("llm_model_id", id, 200))
                 .transpose()?,
         };
-        let profile = self
-            .chatbots
-            .profile(call.org(), &message.chatbot_id)
-            .await?;
+        let profile = self.chatbots.profile(call.org(), &message.chatbot_id).await?;
         let (threads, total) = self
             .store
-            .threads(
-                call.org(),
-                &message.chatbot_id,
-                &filter,
-                size,
-                (number - 1) * size,
-            )
+            .threads(call.org(), &message.chatbot_id, &filter, size, (number - 1) * size)
             .await?;
         let mut last = if message.with_last_message {
             let ids: Vec<_> = threads.iter().map(|thread| thread.id).collect();
@@ -159,10 +138,7 @@ impl Api {
         if !(0..=MAX_MESSAGES).contains(&message.message_limit) {
             return Err(Error::invalid("message_limit", "must be 0 to 1000").into());
         }
-        let profile = self
-            .chatbots
-            .profile(call.org(), &message.chatbot_id)
-            .await?;
+        let profile = self.chatbots.profile(call.org(), &message.chatbot_id).await?;
         let read = Read {
             org: call.org(),
             chatbot_id: message.chatbot_id,
@@ -203,10 +179,7 @@ impl Api {
             .map(|token| optional_text("webhook_token", token, MAX_TOKEN))
             .transpose()?;
         let visitor = message.visitor.map(visitor_change).transpose()?;
-        let profile = self
-            .chatbots
-            .profile(call.org(), &message.chatbot_id)
-            .await?;
+        let profile = self.chatbots.profile(call.org(), &message.chatbot_id).await?;
 
         let mut begun = match self.begin(&call, "UpdateThread", &request).await? {
             Begin::Fresh(begun) => begun,
@@ -214,12 +187,7 @@ impl Api {
         };
         let mut thread = self
             .store
-            .lock_thread(
-                &mut begun.tx,
-                call.org(),
-                &message.chatbot_id,
-                &message.thread_id,
-            )
+            .lock_thread(&mut begun.tx, call.org(), &message.chatbot_id, &message.thread_id)
             .await?;
         change.webhook_token = token.map(|token| {
             let place = format!("thread.threads.webhook_token/{}/{}", call.org(), thread.id);
@@ -241,12 +209,7 @@ impl Api {
                 .tell(&mut begun.tx, &call, &mut thread, "thread.updated", data)
                 .await?;
             self.store
-                .save_thread(
-                    &mut begun.tx,
-                    call.org(),
-                    &mut thread,
-                    change.webhook_token.as_ref(),
-                )
+                .save_thread(&mut begun.tx, call.org(), &mut thread, change.webhook_token.as_ref())
                 .await?;
         }
         let subject = format!("threads/{}", thread.id);
@@ -277,10 +240,7 @@ impl Api {
             ids.push(id);
             changes.push(bulk_change(change, at)?);
         }
-        let profile = self
-            .chatbots
-            .profile(call.org(), &message.chatbot_id)
-            .await?;
+        let profile = self.chatbots.profile(call.org(), &message.chatbot_id).await?;
 
         let mut begun = match self.begin(&call, "BulkUpdateThreads", &request).await? {
             Begin::Fresh(begun) => begun,
@@ -304,11 +264,7 @@ impl Api {
                     .await?;
             }
             let step = escalated.and_then(|target| {
-                EscalationStep::decide(
-                    thread.escalated,
-                    Want::Set(target),
-                    profile.confirmation.as_deref(),
-                )
+                EscalationStep::decide(thread.escalated, Want::Set(target), profile.confirmation.as_deref())
             });
             if let Some(step) = step {
                 self.store
@@ -327,22 +283,14 @@ impl Api {
         call: Call,
         message: pb::EndThreadRequest,
     ) -> Result<Response<pb::EndThreadResponse>, Status> {
-        let profile = self
-            .chatbots
-            .profile(call.org(), &message.chatbot_id)
-            .await?;
+        let profile = self.chatbots.profile(call.org(), &message.chatbot_id).await?;
         let mut begun = match self.begin(&call, "EndThread", &message).await? {
             Begin::Fresh(begun) => begun,
             Begin::Replay(answer) => return Ok(Response::new(answer)),
         };
         let mut thread = self
             .store
-            .lock_thread(
-                &mut begun.tx,
-                call.org(),
-                &message.chatbot_id,
-                &message.thread_id,
-            )
+            .lock_thread(&mut begun.tx, call.org(), &message.chatbot_id, &message.thread_id)
             .await?;
         if thread.ended_at.is_none() {
             thread.ended_at = Some(thread.updated_at);
@@ -394,10 +342,7 @@ fn visitor_change(change: pb::VisitorChange) -> Result<VisitorChange, Error> {
             .email
             .map(|address| email("visitor.email", address))
             .transpose()?,
-        name: change
-            .name
-            .map(|name| text("visitor.name", name, 200))
-            .transpose()?,
+        name: change.name.map(|name| text("visitor.name", name, 200)).transpose()?,
         phone_number: change
             .phone_number
             .map(|number| text("visitor.phone_number", number, 50))
@@ -406,10 +351,7 @@ fn visitor_change(change: pb::VisitorChange) -> Result<VisitorChange, Error> {
 }
 
 /// One change of a bulk, and what it wants of the escalation.
-fn bulk_change(
-    change: pb::ThreadChange,
-    at: impl Fn(&str) -> String,
-) -> Result<(ThreadChange, Option<bool>), Error> {
+fn bulk_change(change: pb::ThreadChange, at: impl Fn(&str) -> String) -> Result<(ThreadChange, Option<bool>), Error> {
     let within = |error: Error| match error {
         Error::Invalid { field, rule } => Error::Invalid {
             field: at(&field),

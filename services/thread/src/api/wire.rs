@@ -4,9 +4,7 @@ use platform::time::to_proto;
 use proto::thread::v1 as pb;
 
 use crate::chatbots::Profile;
-use crate::domain::{
-    Author, Error, Escalation, EscalationState, Message, Mode, Reaction, Thread, Visitor,
-};
+use crate::domain::{Author, Error, Escalation, EscalationState, Message, Mode, Reaction, Thread, Visitor};
 
 pub(super) fn thread(thread: Thread, profile: &Profile) -> pb::Thread {
     pb::Thread {
@@ -135,9 +133,7 @@ pub(super) fn read_author(number: i32) -> Result<Author, Error> {
         Ok(pb::Author::Bot) => Ok(Author::Bot),
         Ok(pb::Author::Agent) => Ok(Author::Agent),
         Ok(pb::Author::System) => Ok(Author::System),
-        Ok(pb::Author::Unspecified) | Err(_) => {
-            Err(Error::invalid("author", "must be a known author"))
-        }
+        Ok(pb::Author::Unspecified) | Err(_) => Err(Error::invalid("author", "must be a known author")),
     }
 }
 

@@ -47,10 +47,9 @@ impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::Invalid { .. } => Kind::Invalid,
-            Self::ChatbotNotFound
-            | Self::ThreadNotFound(_)
-            | Self::MessageNotFound
-            | Self::EscalationNotFound => Kind::NotFound,
+            Self::ChatbotNotFound | Self::ThreadNotFound(_) | Self::MessageNotFound | Self::EscalationNotFound => {
+                Kind::NotFound
+            }
             Self::ThreadIdTaken => Kind::Conflict,
             Self::TooLarge(_) => Kind::TooLarge,
             Self::QueueFull => Kind::Exhausted,

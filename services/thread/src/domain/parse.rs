@@ -27,11 +27,7 @@ pub(crate) fn text(field: &'static str, text: String, most: usize) -> Result<Str
 }
 
 /// A text where the empty one stands for none.
-pub(crate) fn optional_text(
-    field: &'static str,
-    value: String,
-    most: usize,
-) -> Result<Option<String>, Error> {
+pub(crate) fn optional_text(field: &'static str, value: String, most: usize) -> Result<Option<String>, Error> {
     if value.is_empty() {
         return Ok(None);
     }
@@ -87,13 +83,10 @@ pub(crate) fn email(field: &'static str, address: String) -> Result<String, Erro
 }
 
 fn url(field: &'static str, value: String) -> Result<String, Error> {
-    let absolute = value.split_once("://").is_some_and(|(scheme, rest)| {
-        matches!(scheme, "http" | "https") && !rest.is_empty() && !rest.starts_with('/')
-    });
-    if absolute
-        && value.len() <= MAX_URL
-        && !value.chars().any(|c| c.is_control() || c.is_whitespace())
-    {
+    let absolute = value
+        .split_once("://")
+        .is_some_and(|(scheme, rest)| matches!(scheme, "http" | "https") && !rest.is_empty() && !rest.starts_with('/'));
+    if absolute && value.len() <= MAX_URL && !value.chars().any(|c| c.is_control() || c.is_whitespace()) {
         Ok(value)
     } else {
         Err(Error::invalid(
@@ -124,8 +117,8 @@ pub(crate) fn sources(field: &'static str, json: String) -> Result<Option<String
     if json.len() > MAX_SOURCES {
         return Err(Error::TooLarge(field));
     }
-    let array: Vec<serde_json::Map<String, serde_json::Value>> = serde_json::from_str(&json)
-        .map_err(|_| Error::invalid(field, "must be a JSON array of objects"))?;
+    let array: Vec<serde_json::Map<String, serde_json::Value>> =
+        serde_json::from_str(&json).map_err(|_| Error::invalid(field, "must be a JSON array of objects"))?;
     if array.len() > 100 {
         return Err(Error::invalid(field, "must not have more than 100 entries"));
     }
@@ -197,13 +190,7 @@ mod tests {
             Some("[{\"a\":1}]")
         );
         assert_eq!(sources("s", "[]".to_owned()).unwrap(), None);
-        for wrong in [
-            "{}",
-            "[1]",
-            "[",
-            "[{\"a\":\"\\u0000\"}]",
-            &"[".repeat(20_000),
-        ] {
+        for wrong in ["{}", "[1]", "[", "[{\"a\":\"\\u0000\"}]", &"[".repeat(20_000)] {
             assert!(sources("s", wrong.to_owned()).is_err(), "{wrong}");
         }
     }
@@ -211,16 +198,7 @@ mod tests {
     #[test]
     fn an_address_has_two_sides_and_no_room_for_a_second_header() {
         assert!(email("email", "visitor@example.com".to_owned()).is_ok());
-        for wrong in [
-            "",
-            "a",
-            "@b",
-            "a@",
-            "a@b@c",
-            "a b@c",
-            "a@b\r\nBcc: x@y",
-            "a@.b",
-        ] {
+        for wrong in ["", "a", "@b", "a@", "a@b@c", "a b@c", "a@b\r\nBcc: x@y", "a@.b"] {
             assert!(email("email", wrong.to_owned()).is_err(), "{wrong}");
         }
     }

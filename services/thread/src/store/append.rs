@@ -86,9 +86,7 @@ pub(crate) struct Writers(Vec<Batches<Append, Answer>>, usize);
 
 impl Appends {
     pub(crate) fn new(config: &Config) -> (Self, Writers) {
-        let (shards, batches) = (0..config.write_shards)
-            .map(|_| Queue::new(config.write_queue))
-            .unzip();
+        let (shards, batches) = (0..config.write_shards).map(|_| Queue::new(config.write_queue)).unzip();
         let appends = Self {
             shards,
             hasher: RandomState::new(),
@@ -112,20 +110,12 @@ impl Appends {
 
 impl Writers {
     /// Works the queues off until `stop`, then what is left in them.
-    pub(crate) async fn run(
-        self,
-        db: Db,
-        outbox: Outbox,
-        stop: CancellationToken,
-    ) -> anyhow::Result<()> {
+    pub(crate) async fn run(self, db: Db, outbox: Outbox, stop: CancellationToken) -> anyhow::Result<()> {
         let mut writers = tokio::task::JoinSet::new();
         for mut batches in self.0 {
             let (db, outbox, stop) = (db.clone(), outbox.clone(), stop.clone());
             writers.spawn(async move {
-                let mut writer = Writer {
-                    db,
-                    connection: None,
-                };
+                let mut writer = Writer { db, connection: None };
                 while let Some(batch) = batches.next(self.1, &stop).await {
                     writer.write(batch).await;
                     outbox.wake();
@@ -155,9 +145,10 @@ impl Writer {
         while !batch.is_empty() {
             let mut seen = HashSet::new();
             let (now, later) = batch.into_iter().partition::<Vec<_>, _>(|item| {
-                item.job.retry.as_ref().is_none_or(|retry| {
-                    seen.insert((item.job.org, retry.owner.clone(), retry.key.clone()))
-                })
+                item.job
+                    .retry
+                    .as_ref()
+                    .is_none_or(|retry| seen.insert((item.job.org, retry.owner.clone(), retry.key.clone())))
             });
             let (jobs, replies): (Vec<_>, Vec<_>) = now.into_iter().map(Item::split).unzip();
             self.commit(jobs, replies).await;
@@ -178,9 +169,7 @@ impl Writer {
                     reply.send(self.answer(job, rows.get(&index)).await);
                 }
             }
-            Err(Error::Storage(error))
-                if jobs.len() > 1 && fault::database_kind(&error) == Kind::Internal =>
-            {
+            Err(Error::Storage(error)) if jobs.len() > 1 && fault::database_kind(&error) == Kind::Internal => {
                 // One row spoils the statement for all: on its own it fails alone.
                 tracing::warn!(error = %fault::chain(&error), messages = jobs.len(), "batch failed, storing its messages one by one");
                 for (job, reply) in jobs.into_iter().zip(replies) {
@@ -221,10 +210,7 @@ impl Writer {
         };
         match (row.position, row.mode) {
             (Some(position), Some(mode)) => Ok(job.message.stored(position, mode, row.at)),
-            _ if !row.parent_found => Err(Error::invalid(
-                "parent_message_id",
-                "must be a message of this thread",
-            )),
+            _ if !row.parent_found => Err(Error::invalid("parent_message_id", "must be a message of this thread")),
             _ => self.first_answer(job).await,
         }
     }
@@ -264,9 +250,7 @@ fn again(error: &Error) -> Error {
         Error::Storage(error) => {
             tracing::warn!(error = %fault::chain(error), "messages could not be stored");
             match fault::database_kind(error) {
-                Kind::Internal => {
-                    Error::Storage(sqlx::Error::Protocol("the batch failed".to_owned()))
-                }
+                Kind::Internal => Error::Storage(sqlx::Error::Protocol("the batch failed".to_owned())),
                 _ => Error::Late,
             }
         }
@@ -282,10 +266,7 @@ struct Row {
 }
 
 /// Stores messages: for each the row of its thread that was found, and the place it got unless its key was taken.
-async fn append(
-    connection: &mut PgConnection,
-    jobs: &[Append],
-) -> Result<HashMap<usize, Row>, sqlx::Error> {
+async fn append(connection: &mut PgConnection, jobs: &[Append]) -> Result<HashMap<usize, Row>, sqlx::Error> {
     fn column<'a, T>(jobs: &'a [Append], value: impl Fn(&'a Append) -> T) -> Vec<T> {
         jobs.iter().map(value).collect()
     }

@@ -27,9 +27,7 @@ impl Store {
         let last = self.last_visitor_message(tx, org, thread.id).await?;
         thread.escalated = step.escalated;
         thread.mode = step.mode;
-        let message = self
-            .append(tx, org, thread, step.message(platform::id::new()))
-            .await?;
+        let message = self.append(tx, org, thread, step.message(platform::id::new())).await?;
         self.save_thread(tx, org, thread, None).await?;
 
         let (kind, row) = if step.escalated {
@@ -48,19 +46,13 @@ impl Store {
                 "systemMessage": { "id": message.id, "content": message.content },
                 "lastMessage": last.map(|content| json!({ "author": Author::User.name(), "content": content })),
             });
-            self.tell_escalation(tx, call, thread, &row, kind, data)
-                .await?;
+            self.tell_escalation(tx, call, thread, &row, kind, data).await?;
         }
         Ok(message)
     }
 
     /// Resolves the open escalation of a locked thread, when there is one, and tells it.
-    pub(crate) async fn resolve(
-        &self,
-        tx: &mut PgConnection,
-        call: &Call,
-        thread: &Thread,
-    ) -> Result<(), Error> {
+    pub(crate) async fn resolve(&self, tx: &mut PgConnection, call: &Call, thread: &Thread) -> Result<(), Error> {
         if let Some(row) = self
             .resolve_escalation(tx, call.org(), thread.id, &call.caller.owner)
             .await?
@@ -113,10 +105,7 @@ impl Store {
             cause: None,
             data,
         };
-        Ok(self
-            .outbox
-            .record(tx, call.traceparent.as_deref(), event)
-            .await?)
+        Ok(self.outbox.record(tx, call.traceparent.as_deref(), event).await?)
     }
 
     async fn last_visitor_message(
@@ -182,12 +171,7 @@ impl Store {
     }
 
     /// Notes who has seen an escalation; the first one wins. What is acknowledged or resolved stays as it is.
-    pub(crate) async fn acknowledge(
-        &self,
-        tx: &mut PgConnection,
-        call: &Call,
-        id: Uuid,
-    ) -> Result<Escalation, Error> {
+    pub(crate) async fn acknowledge(&self, tx: &mut PgConnection, call: &Call, id: Uuid) -> Result<Escalation, Error> {
         let org = call.org();
         let key = sqlx::query!(
             "select t.chatbot_id, t.thread_id from thread.escalations e
@@ -200,9 +184,7 @@ impl Store {
         .await?
         .ok_or(Error::EscalationNotFound)?;
         // The thread first, as every step of an escalation does it.
-        let thread = self
-            .lock_thread(tx, org, &key.chatbot_id, &key.thread_id)
-            .await?;
+        let thread = self.lock_thread(tx, org, &key.chatbot_id, &key.thread_id).await?;
         let row = sqlx::query_as!(
             EscalationRow,
             "update thread.escalations set acknowledged_by = $3, acknowledged_at = now(), event_sequence = event_sequence + 1
@@ -215,15 +197,8 @@ impl Store {
         .fetch_optional(&mut *tx)
         .await?;
         if let Some(row) = row {
-            self.tell_escalation(
-                tx,
-                call,
-                &thread,
-                &row,
-                "escalation.acknowledged",
-                json!({}),
-            )
-            .await?;
+            self.tell_escalation(tx, call, &thread, &row, "escalation.acknowledged", json!({}))
+                .await?;
         }
         sqlx::query_as!(
             Escalation,

@@ -96,11 +96,7 @@ impl Store {
     }
 
     /// The last message of each thread, with the message that it answers.
-    pub(crate) async fn last_messages(
-        &self,
-        org: OrgId,
-        threads: &[Uuid],
-    ) -> Result<HashMap<Uuid, Last>, Error> {
+    pub(crate) async fn last_messages(&self, org: OrgId, threads: &[Uuid]) -> Result<HashMap<Uuid, Last>, Error> {
         let last = sqlx::query_as!(
             MessageRow,
             r#"select m.id, m.thread_uid, m.position, m.author as "author: Author", m.mode as "mode: Mode", m.system_message_type,

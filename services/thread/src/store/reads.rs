@@ -107,9 +107,7 @@ async fn answer(db: &Db, slot: &mut Option<PgConnection>, batch: Vec<Item<Read, 
             tracing::warn!(error = %fault::chain(&error), "threads could not be read");
             for reply in replies {
                 reply.send(Err(match kind {
-                    Kind::Internal => {
-                        Error::Storage(sqlx::Error::Protocol("the read failed".to_owned()))
-                    }
+                    Kind::Internal => Error::Storage(sqlx::Error::Protocol("the read failed".to_owned())),
                     _ => Error::Late,
                 }));
             }
@@ -117,11 +115,7 @@ async fn answer(db: &Db, slot: &mut Option<PgConnection>, batch: Vec<Item<Read, 
     }
 }
 
-async fn query(
-    db: &Db,
-    slot: &mut Option<PgConnection>,
-    reads: &[Read],
-) -> Result<Vec<Option<Page>>, Error> {
+async fn query(db: &Db, slot: &mut Option<PgConnection>, reads: &[Read]) -> Result<Vec<Option<Page>>, Error> {
     let mut connection = match slot.take() {
         Some(connection) => connection,
         None => db.dedicated().await?,
@@ -135,10 +129,7 @@ async fn query(
     Ok(pages?)
 }
 
-async fn pages(
-    connection: &mut PgConnection,
-    reads: &[Read],
-) -> Result<Vec<Option<Page>>, sqlx::Error> {
+async fn pages(connection: &mut PgConnection, reads: &[Read]) -> Result<Vec<Option<Page>>, sqlx::Error> {
     let mut pages: Vec<Option<Page>> = reads.iter().map(|_| None).collect();
     let rows = sqlx::query!(
         r#"select i.n as "n!", t.id, t.chatbot_id, t.thread_id, t.mode as "mode: Mode", t.title, t.escalated, t.important, t.resolved,
@@ -198,11 +189,7 @@ async fn pages(
         .iter()
         .enumerate()
         .filter(|(_, read)| read.limit > 0)
-        .filter_map(|(index, read)| {
-            pages[index]
-                .as_ref()
-                .map(|page| (index, read, page.thread.id))
-        })
+        .filter_map(|(index, read)| pages[index].as_ref().map(|page| (index, read, page.thread.id)))
         .collect();
     if wanted.is_empty() {
         return Ok(pages);
