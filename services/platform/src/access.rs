@@ -99,7 +99,7 @@ impl ApiKey {
 
 /// The key in an `Authorization` header: `Bearer <key>`, the bare key, or `Basic` with the key as password and any user.
 fn credential(header: &str) -> Option<Cow<'_, str>> {
-    let header = header.trim();
+    let header = header.trim_start();
     let (scheme, rest) = header.split_once(' ').unwrap_or(("", header));
     let rest = rest.trim();
     if scheme.eq_ignore_ascii_case("basic") {
@@ -158,6 +158,8 @@ impl std::fmt::Debug for ServiceKey {
 impl std::str::FromStr for ServiceKey {
     type Err = &'static str;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        // Files with secrets tend to end in a line feed.
+        let text = text.trim();
         let fits = text.len() >= 32 && text.bytes().all(|byte| byte.is_ascii_graphic());
         fits.then(|| Self(Arc::from(text)))
             .ok_or("a service key is at least 32 printable characters")

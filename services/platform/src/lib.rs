@@ -3,6 +3,7 @@
 //! Nothing here knows a word of the business. A context depends on this crate; this crate depends on no context.
 
 pub mod access;
+pub mod admin;
 pub mod batch;
 pub mod db;
 pub mod events;
@@ -14,6 +15,8 @@ pub mod link;
 pub mod page;
 pub mod seal;
 pub mod server;
+pub mod service;
+pub mod telemetry;
 pub mod time;
 
 pub use access::{Caller, OrgId};

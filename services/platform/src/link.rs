@@ -10,6 +10,7 @@ use tonic::transport::{Channel, Endpoint};
 use tower::{Service, ServiceExt as _};
 
 use crate::server::Stack;
+use crate::telemetry;
 
 /// A way to a context. Made without connecting, so that nothing has a start order.
 #[derive(Clone, Debug)]
@@ -61,7 +62,8 @@ impl Service<http::Request<Body>> for Link {
         }
     }
 
-    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+    fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
+        telemetry::inject(request.headers_mut());
         match &mut self.0 {
             Way::Remote(channel) => {
                 let response = channel.call(request);

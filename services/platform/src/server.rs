@@ -3,7 +3,7 @@
 //! The layers, from the outside in: load shedding (what can't be served in time is refused at once), the deadline (nothing
 //! below may outlast it), then who calls and whether he may. A request that is refused costs no context anything.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
@@ -20,10 +20,12 @@ use tonic::server::NamedService;
 use tonic::service::Routes;
 use tonic::{Code, Status};
 use tower::{Service, ServiceExt as _};
+use tracing::Instrument as _;
 
 use crate::access::{Access, INTERNAL};
 use crate::fault::{self, Kind};
 use crate::http::{self, Peer};
+use crate::telemetry;
 
 /// Where and within which limits a gRPC server serves.
 #[derive(Clone, Debug, clap::Args)]
@@ -225,7 +227,10 @@ impl Running {
 
 /// Whether this process should be sent requests; read by the admin port.
 #[derive(Clone, Debug, Default)]
-pub struct Readiness(Arc<parking_lot::Mutex<HashMap<&'static str, bool>>>);
+pub struct Readiness(Arc<parking_lot::Mutex<BTreeMap<&'static str, bool>>>);
+
+/// What is missing of a process that has not started or is about to stop.
+const RUNNING: &str = "running";
 
 impl Readiness {
     /// Notes whether a dependency is there.
@@ -233,10 +238,25 @@ impl Readiness {
         self.0.lock().insert(name, there);
     }
 
-    /// The dependencies that are missing. `None`: nothing has been looked at yet.
+    /// Notes that the first checks are done. Once stopped a process does not start again.
+    pub fn start(&self) {
+        self.0.lock().entry(RUNNING).or_insert(true);
+    }
+
+    /// Notes that the process is about to stop: it is not ready from now on, whatever the checks say.
+    pub fn stop(&self) {
+        self.set(RUNNING, false);
+    }
+
+    /// Whether everything was looked at and nothing is missing.
+    pub fn is_ready(&self) -> bool {
+        self.missing().is_some_and(|missing| missing.is_empty())
+    }
+
+    /// The dependencies that are missing. `None`: the first checks are not done yet.
     pub fn missing(&self) -> Option<Vec<&'static str>> {
         let checks = self.0.lock();
-        (!checks.is_empty()).then(|| {
+        checks.contains_key(RUNNING).then(|| {
             checks
                 .iter()
                 .filter(|(_, there)| !**there)
@@ -259,15 +279,13 @@ async fn watch(
             _ = every.tick() => {}
             () = stop.cancelled() => break,
         }
-        let mut all = true;
         for (name, check) in checks {
-            let there = check().await;
-            ready.set(name, there);
-            all &= there;
+            ready.set(name, check().await);
         }
-        report(health, names, all).await;
+        ready.start();
+        report(health, names, ready.is_ready()).await;
     }
-    ready.set("running", false);
+    ready.stop();
     report(health, names, false).await;
 }
 
@@ -343,26 +361,28 @@ impl Shared {
             return fault::refuse(Kind::Exhausted, "OVERLOADED", "too many calls at once, slow down").into_http();
         };
         let started = Instant::now();
+        let span = telemetry::rpc_span(method.name, request.headers_mut());
         let deadline = deadline_of(&request).map_or(self.deadline, |asked| asked.min(self.deadline));
-        let response = tokio::time::timeout(deadline, async {
+        let serve = async {
             if let Err(status) = self.admit(method, &mut request).await {
                 return status.into_http();
             }
             // A clone of the prepared router, so that concurrent calls share nothing mutable.
             let answer = self.routes.clone().oneshot(request).await;
             answer.unwrap_or_else(|never| match never {})
-        })
-        .await
-        .unwrap_or_else(|_| {
-            tracing::warn!(method = method.name, ?deadline, "deadline passed");
-            fault::refuse(Kind::Unavailable, "DEADLINE_EXCEEDED", "the deadline has passed, try again").into_http()
-        });
+        };
+        let response = tokio::time::timeout(deadline, serve.instrument(span.clone()))
+            .await
+            .unwrap_or_else(|_| {
+                tracing::warn!(parent: &span, method = method.name, ?deadline, "deadline passed");
+                fault::refuse(Kind::Unavailable, "DEADLINE_EXCEEDED", "the deadline has passed, try again").into_http()
+            });
         method.duration.record(started.elapsed().as_secs_f64());
-        if let Some(code) = response.headers().get("grpc-status")
-            && code != "0"
-        {
-            let code = code.to_str().unwrap_or_default().to_owned();
-            metrics::counter!("grpc_server_failures_total", "method" => method.name, "code" => code).increment(1);
+        // Success is told in the trailers; a failure in the headers.
+        let code = response.headers().get("grpc-status").and_then(|code| code.to_str().ok());
+        telemetry::end_rpc(&span, code.unwrap_or("0"));
+        if let Some(code) = code.filter(|code| *code != "0") {
+            metrics::counter!("grpc_server_failures_total", "method" => method.name, "code" => code.to_owned()).increment(1);
         }
         response
     }
