@@ -8,6 +8,8 @@ mod chatbots;
 mod domain;
 mod store;
 
+use std::process::ExitCode;
+
 use platform::access::ServiceKey;
 use platform::db::Db;
 use platform::events::{self, Feed, Outbox};
@@ -16,6 +18,7 @@ use platform::link::Link;
 use platform::page::Tokens;
 use platform::seal::MasterKey;
 use platform::server::Server;
+use platform::service;
 use proto::thread::v1::thread_service_server::ThreadServiceServer;
 pub use store::append::Config as WriteConfig;
 use tokio_util::sync::CancellationToken;
@@ -45,19 +48,47 @@ pub struct Dependencies {
     pub writes: WriteConfig,
 }
 
-impl Dependencies {
-    /// Those of a process of its own, with a live feed of its own.
-    pub fn new(deps: platform::service::Deps, redis: events::redis::Config, writes: WriteConfig) -> Self {
-        Self {
-            db: deps.db,
-            feed: Feed::start(redis.clone(), CancellationToken::new()),
-            redis,
-            master_key: deps.master_key,
-            settings: deps.settings,
-            service_key: deps.access.service_key().clone(),
-            writes,
-        }
-    }
+/// What a process of its own is told.
+#[derive(Debug, clap::Parser)]
+#[command(name = "thread-service", version)]
+pub struct Config {
+    #[command(flatten)]
+    service: service::Config,
+    #[command(flatten)]
+    settings: service::Settings,
+    #[command(flatten)]
+    redis: events::redis::Config,
+    #[command(flatten)]
+    writes: WriteConfig,
+}
+
+/// Serves the context in a process of its own, until it is asked to stop.
+pub async fn run(config: Config) -> ExitCode {
+    let Config {
+        service,
+        settings,
+        redis,
+        writes,
+    } = config;
+    service::run(
+        "thread-service",
+        service,
+        settings.link(),
+        &MIGRATOR,
+        async |server, deps| {
+            let dependencies = Dependencies {
+                db: deps.db,
+                feed: Feed::start(redis.clone(), CancellationToken::new()),
+                redis,
+                master_key: deps.master_key,
+                settings: deps.settings,
+                service_key: deps.access.service_key().clone(),
+                writes,
+            };
+            Ok(mount(server, dependencies))
+        },
+    )
+    .await
 }
 
 /// Mounts the context on a server, with its loops.
