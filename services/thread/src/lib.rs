@@ -75,7 +75,7 @@ pub async fn run(config: Config) -> ExitCode {
         service,
         settings.link(),
         &MIGRATOR,
-        async |server, deps| {
+        async |server: Server, deps: service::Deps| -> anyhow::Result<Server> {
             let dependencies = Dependencies {
                 db: deps.db,
                 feed: Feed::start(redis.clone(), CancellationToken::new()),
