@@ -70,24 +70,18 @@ pub async fn run(config: Config) -> ExitCode {
         redis,
         writes,
     } = config;
-    service::run(
-        "thread-service",
-        service,
-        settings.link(),
-        &MIGRATOR,
-        async |server: Server, deps: service::Deps| -> anyhow::Result<Server> {
-            let dependencies = Dependencies {
-                db: deps.db,
-                feed: Feed::start(redis.clone(), CancellationToken::new()),
-                redis,
-                master_key: deps.master_key,
-                settings: deps.settings,
-                service_key: deps.access.service_key().clone(),
-                writes,
-            };
-            Ok(mount(server, dependencies))
-        },
-    )
+    service::run("thread-service", service, settings.link(), &MIGRATOR, |server, deps| {
+        let dependencies = Dependencies {
+            db: deps.db,
+            feed: Feed::start(redis.clone(), CancellationToken::new()),
+            redis,
+            master_key: deps.master_key,
+            settings: deps.settings,
+            service_key: deps.access.service_key().clone(),
+            writes,
+        };
+        Ok(mount(server, dependencies))
+    })
     .await
 }
 
