@@ -80,7 +80,9 @@ pub struct Server {
 
 impl std::fmt::Debug for Server {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Server").field("services", &self.names).finish_non_exhaustive()
+        f.debug_struct("Server")
+            .field("services", &self.names)
+            .finish_non_exhaustive()
     }
 }
 
@@ -171,7 +173,9 @@ pub struct Running {
 
 impl std::fmt::Debug for Running {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Running").field("services", &self.names).finish_non_exhaustive()
+        f.debug_struct("Running")
+            .field("services", &self.names)
+            .finish_non_exhaustive()
     }
 }
 
@@ -375,14 +379,23 @@ impl Shared {
             .await
             .unwrap_or_else(|_| {
                 tracing::warn!(parent: &span, method = method.name, ?deadline, "deadline passed");
-                fault::refuse(Kind::Unavailable, "DEADLINE_EXCEEDED", "the deadline has passed, try again").into_http()
+                fault::refuse(
+                    Kind::Unavailable,
+                    "DEADLINE_EXCEEDED",
+                    "the deadline has passed, try again",
+                )
+                .into_http()
             });
         method.duration.record(started.elapsed().as_secs_f64());
         // Success is told in the trailers; a failure in the headers.
-        let code = response.headers().get("grpc-status").and_then(|code| code.to_str().ok());
+        let code = response
+            .headers()
+            .get("grpc-status")
+            .and_then(|code| code.to_str().ok());
         telemetry::end_rpc(&span, code.unwrap_or("0"));
         if let Some(code) = code.filter(|code| *code != "0") {
-            metrics::counter!("grpc_server_failures_total", "method" => method.name, "code" => code.to_owned()).increment(1);
+            metrics::counter!("grpc_server_failures_total", "method" => method.name, "code" => code.to_owned())
+                .increment(1);
         }
         response
     }
@@ -401,7 +414,13 @@ impl Shared {
     async fn admit(&self, method: &Method, request: &mut ::http::Request<Body>) -> Result<(), Status> {
         match method.access {
             "public" => return Ok(()),
-            "" => return Err(fault::refuse(Kind::Forbidden, "FORBIDDEN", "nobody may call this method")),
+            "" => {
+                return Err(fault::refuse(
+                    Kind::Forbidden,
+                    "FORBIDDEN",
+                    "nobody may call this method",
+                ));
+            }
             _ => {}
         }
         let address: Option<IpAddr> = request.extensions().get::<Peer>().map(|peer| peer.0.ip());

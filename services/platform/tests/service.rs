@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests panic as tests do")]
 
 use std::net::SocketAddr;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -187,6 +188,19 @@ async fn a_failure_ends_the_process_with_its_cause() {
     let never = CancellationToken::new();
     let result = service::supervise(&common(0), never, async |_| anyhow::bail!("no more")).await;
     assert_eq!(result.unwrap_err().to_string(), "no more");
+}
+
+#[tokio::test]
+async fn sigterm_ends_a_process_with_success() {
+    let serve = async |process: Process| {
+        process.ready.start();
+        rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::TERM)?;
+        process.stop.cancelled().await;
+        assert_eq!(process.ready.missing(), Some(vec!["running"]));
+        Ok(())
+    };
+    let code = within(service::process("test", &common(0), serve)).await;
+    assert_eq!(code, ExitCode::SUCCESS);
 }
 
 #[tokio::test]
