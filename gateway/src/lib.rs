@@ -1,0 +1,97 @@
+//! The documented REST surfaces of Handoff, in front of its gRPC services.
+//!
+//! A request passes the edge (`/api` taken off, who calls, how fast, the whole body, the deadline), then a dialect reads
+//! it into a message of a service and writes the answer in its documented form. The gateway stores nothing and decides
+//! nothing: scopes, tenancy and rules are the services', which get the caller's own key.
+
+mod answer;
+mod auth;
+mod dialect;
+mod edge;
+mod errors;
+mod extract;
+mod limit;
+mod openapi;
+mod trace;
+mod words;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use http::{HeaderValue, Request};
+use platform::access::Access;
+use platform::http::RequestBody;
+pub(crate) use platform::link::Link;
+use proto::settings::v1::settings_service_client::SettingsServiceClient;
+use proto::thread::v1::thread_service_client::ThreadServiceClient;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
+
+pub use limit::Limits;
+pub use openapi::document;
+
+use edge::Edge;
+
+/// What the gateway needs.
+#[derive(Clone, Debug)]
+pub struct Dependencies {
+    /// The way to the settings context.
+    pub settings: Link,
+    /// The way to the thread context.
+    pub thread: Link,
+    /// Who calls.
+    pub access: Access,
+    /// How much to take on.
+    pub limits: Limits,
+}
+
+/// What handlers work with. Cloning is cheap.
+#[derive(Clone)]
+pub(crate) struct Gateway(Arc<Shared>);
+
+struct Shared {
+    settings: SettingsServiceClient<Link>,
+    thread: ThreadServiceClient<Link>,
+    /// The value of `grpc-timeout`.
+    service_deadline: HeaderValue,
+}
+
+/// Largest answer taken from a service: a thread's newest thousand messages, each of 32 KiB, fit.
+const ANSWER_BYTES: usize = 64 << 20;
+
+impl Gateway {
+    fn new(deps: &Dependencies) -> Self {
+        let deadline = format!("{}m", deps.limits.service_deadline_ms.min(99_999_999));
+        Self(Arc::new(Shared {
+            settings: SettingsServiceClient::new(deps.settings.clone()).max_decoding_message_size(ANSWER_BYTES),
+            thread: ThreadServiceClient::new(deps.thread.clone()).max_decoding_message_size(ANSWER_BYTES),
+            service_deadline: HeaderValue::try_from(deadline).expect("digits and a letter"),
+        }))
+    }
+}
+
+fn edge(deps: Dependencies) -> Edge {
+    let gateway = Gateway::new(&deps);
+    let (routes, document) = openapi::describe(dialect::threads::routes());
+    let routes = openapi::serve(routes, &document)
+        .fallback(async || errors::Failure::path_not_found())
+        .method_not_allowed_fallback(async || errors::Failure::method_not_allowed())
+        .with_state(gateway);
+    Edge::new(routes, deps.access, deps.limits)
+}
+
+/// The whole REST surface as a router.
+pub fn router(deps: Dependencies) -> Router {
+    Router::new().fallback_service(edge(deps))
+}
+
+/// Serves the whole REST surface on `listener` until `stop`.
+///
+/// # Errors
+/// When the listener never listened.
+pub async fn serve(listener: TcpListener, deps: Dependencies, stop: CancellationToken) -> std::io::Result<()> {
+    let service = edge(deps).map_request(|request: Request<RequestBody>| request.map(Body::new));
+    platform::http::serve(listener, service, platform::http::Limits::default(), stop).await
+}

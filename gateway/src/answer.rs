@@ -1,0 +1,200 @@
+//! The documented success body, and the two forms of value that occur all over it.
+
+use std::borrow::Cow;
+
+use axum::response::{IntoResponse, Response};
+use http::header::{CONTENT_TYPE, HeaderValue};
+use prost_types::Timestamp;
+use serde::{Serialize, Serializer};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
+use utoipa::{PartialSchema, ToSchema};
+
+use crate::errors::Failure;
+
+/// The success body: `{"success":true,"message"?,"data"}`.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Answer<T> {
+    /// Always true.
+    #[schema(example = true)]
+    success: bool,
+    /// What was done; absent where nothing was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<&'static str>,
+    data: T,
+}
+
+impl<T> Answer<T> {
+    /// The answer to an operation that did something.
+    pub(crate) fn done(message: &'static str, data: T) -> Self {
+        Self {
+            success: true,
+            message: Some(message),
+            data,
+        }
+    }
+
+    /// The answer to a question.
+    pub(crate) fn data(data: T) -> Self {
+        Self {
+            success: true,
+            message: None,
+            data,
+        }
+    }
+}
+
+impl<T: Serialize> IntoResponse for Answer<T> {
+    fn into_response(self) -> Response {
+        let mut body = Vec::with_capacity(1024);
+        if let Err(error) = serde_json::to_writer(&mut body, &self) {
+            return Failure::internal(&error.to_string()).into_response();
+        }
+        let mut response = Response::new(body.into());
+        response
+            .headers_mut()
+            .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        response
+    }
+}
+
+/// Always null.
+#[derive(Serialize)]
+pub(crate) struct Null;
+
+impl PartialSchema for Null {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new().schema_type(Type::Null).into()
+    }
+}
+
+impl ToSchema for Null {}
+
+/// An object without members.
+#[derive(Default, Serialize, ToSchema)]
+pub(crate) struct Nothing {}
+
+/// A part of an answer that its context always fills.
+pub(crate) fn given<T>(part: Option<T>) -> Result<T, Failure> {
+    part.ok_or_else(|| Failure::internal("a service left a part of its answer out"))
+}
+
+/// A point in time: RFC 3339 in UTC with microseconds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Stamp(Timestamp);
+
+impl PartialSchema for Stamp {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
+            .description(Some("RFC 3339 in UTC with microseconds"))
+            .examples(["2024-05-07T06:26:01.674375Z"])
+            .into()
+    }
+}
+
+impl ToSchema for Stamp {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("Timestamp")
+    }
+}
+
+impl Stamp {
+    /// A time that is always there; the epoch where a service left it out.
+    pub(crate) fn of(time: Option<Timestamp>) -> Self {
+        Self(time.unwrap_or_default())
+    }
+
+    /// A time that may be absent.
+    pub(crate) fn maybe(time: Option<Timestamp>) -> Option<Self> {
+        time.map(Self)
+    }
+
+    /// Written by hand, because a page of messages holds two hundred of them.
+    fn text(self) -> [u8; 27] {
+        const DAY: i64 = 86_400;
+        // The years 0000 to 9999 are all that RFC 3339 can express.
+        let seconds = self.0.seconds.clamp(-62_167_219_200, 253_402_300_799);
+        let (year, month, day) = date(seconds.div_euclid(DAY));
+        let second = seconds.rem_euclid(DAY);
+        let mut text = *b"0000-00-00T00:00:00.000000Z";
+        let mut write = |at: usize, digits: usize, mut number: i64| {
+            for place in (at..at + digits).rev() {
+                text[place] = b'0' + u8::try_from(number % 10).unwrap_or_default();
+                number /= 10;
+            }
+        };
+        write(0, 4, year);
+        write(5, 2, month);
+        write(8, 2, day);
+        write(11, 2, second / 3_600);
+        write(14, 2, second / 60 % 60);
+        write(17, 2, second % 60);
+        write(20, 6, i64::from(self.0.nanos.clamp(0, 999_999_999)) / 1_000);
+        text
+    }
+}
+
+/// The civil date of a number of days since 1970-01-01, counted in eras of 400 years that begin on a 1 March.
+fn date(days: i64) -> (i64, i64, i64) {
+    let days = days + 719_468;
+    let era = days.div_euclid(146_097);
+    let of_era = days.rem_euclid(146_097);
+    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * of_year + 2) / 153;
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    let year = era * 400 + year_of_era + i64::from(month <= 2);
+    (year, month, of_year - (153 * shifted + 2) / 5 + 1)
+}
+
+impl Serialize for Stamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let text = self.text();
+        serializer.serialize_str(std::str::from_utf8(&text).map_err(serde::ser::Error::custom)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stamp_reads_like_the_platforms_own_form() {
+        let mut seconds = -62_135_596_800_i64;
+        while seconds < 253_402_300_799 {
+            let timestamp = Timestamp {
+                seconds,
+                nanos: 12_345_678,
+            };
+            let expected = platform::time::to_rfc3339(platform::time::from_proto(timestamp).unwrap());
+            assert_eq!(std::str::from_utf8(&Stamp(timestamp).text()).unwrap(), expected);
+            seconds += 86_400 * 13 + 3_607;
+        }
+    }
+
+    #[test]
+    fn the_example_of_the_source_reads_back() {
+        let timestamp = Timestamp {
+            seconds: 1_715_063_161,
+            nanos: 674_375_000,
+        };
+        assert_eq!(
+            serde_json::to_string(&Stamp(timestamp)).unwrap(),
+            "\"2024-05-07T06:26:01.674375Z\""
+        );
+    }
+
+    #[test]
+    fn a_question_is_answered_without_a_message() {
+        assert_eq!(
+            serde_json::to_string(&Answer::data(1)).unwrap(),
+            r#"{"success":true,"data":1}"#
+        );
+        assert_eq!(
+            serde_json::to_string(&Answer::done("Done", Null)).unwrap(),
+            r#"{"success":true,"message":"Done","data":null}"#
+        );
+    }
+}

@@ -1,0 +1,581 @@
+//! Failures as the threads dialect shows them.
+//!
+//! Every failure has the form
+//! `{"success":false,"message":…,"data":null,"error":{"code":…,"message":…,"details":null|[{"field","message"}]}}`.
+//! [`TABLE`] alone says which status, code and message that is.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use axum::response::{IntoResponse, Response};
+use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use http::{Method, StatusCode};
+use platform::Kind;
+use platform::fault;
+use serde::Serialize;
+use tonic::Status;
+use tonic_types::StatusExt as _;
+use utoipa::ToSchema;
+
+/// What went wrong, in the terms of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// A context, or the gateway before it asked one.
+    Kind(Kind),
+    /// The path exists, but not with this method.
+    Method,
+    /// The body is not JSON by its own account.
+    MediaType,
+    /// The body did not arrive in time.
+    Late,
+}
+
+/// How one cause is answered.
+#[derive(Debug)]
+pub(crate) struct Row {
+    pub(crate) cause: Cause,
+    pub(crate) status: StatusCode,
+    /// `error.code`; `None`: the stable reason of the failure, such as `THREAD_NOT_FOUND`.
+    pub(crate) code: Option<&'static str>,
+    /// The overall message.
+    pub(crate) message: &'static str,
+    /// `error.message`; `None`: the text of the failure.
+    pub(crate) detail: Option<&'static str>,
+    /// The codes a caller has to expect, for the reference.
+    pub(crate) codes: &'static [&'static str],
+}
+
+/// Kind of failure → what a caller of the threads dialect gets.
+///
+/// Codes and statuses are the documented ones where the sources name any (`API_KEY_NOT_VALID`,
+/// `REQUEST_VALIDATION_FAILED`, `CHATBOT_NOT_FOUND`); the 401 is the documented example, literally. A missing header is
+/// answered with it too: of the two sources one knows `MISSING_JWT`, for a route that is not served here, and both list
+/// `API_KEY_NOT_VALID` as the code of a failed authentication.
+pub(crate) static TABLE: &[Row] = &[
+    Row {
+        cause: Cause::Kind(Kind::Invalid),
+        status: StatusCode::BAD_REQUEST,
+        code: Some("REQUEST_VALIDATION_FAILED"),
+        message: "The request is not valid",
+        detail: None,
+        codes: &["REQUEST_VALIDATION_FAILED"],
+    },
+    Row {
+        cause: Cause::Kind(Kind::Unauthenticated),
+        status: StatusCode::UNAUTHORIZED,
+        code: Some("API_KEY_NOT_VALID"),
+        message: "Failed to authenticate",
+        detail: Some("Authorization header does not contain valid API key"),
+        codes: &["API_KEY_NOT_VALID"],
+    },
+    Row {
+        cause: Cause::Kind(Kind::Forbidden),
+        status: StatusCode::FORBIDDEN,
+        code: Some("FORBIDDEN"),
+        message: "The API key does not allow this",
+        detail: None,
+        codes: &["FORBIDDEN"],
+    },
+    Row {
+        cause: Cause::Kind(Kind::NotFound),
+        status: StatusCode::NOT_FOUND,
+        code: None,
+        message: "Not found",
+        detail: None,
+        codes: &[
+            "CHATBOT_NOT_FOUND",
+            "THREAD_NOT_FOUND",
+            "MESSAGE_NOT_FOUND",
+            "HUMAN_SUPPORT_SETTINGS_NOT_FOUND",
+            "PROMPT_NOT_FOUND",
+            "ESCALATION_NOT_FOUND",
+            "PATH_NOT_FOUND",
+        ],
+    },
+    Row {
+        cause: Cause::Method,
+        status: StatusCode::METHOD_NOT_ALLOWED,
+        code: Some("METHOD_NOT_ALLOWED"),
+        message: "The method is not allowed here",
+        detail: Some("the Allow header lists the methods of this path"),
+        codes: &["METHOD_NOT_ALLOWED"],
+    },
+    Row {
+        cause: Cause::Late,
+        status: StatusCode::REQUEST_TIMEOUT,
+        code: Some("REQUEST_TIMEOUT"),
+        message: "The request did not arrive",
+        detail: Some("the request body did not arrive in time"),
+        codes: &["REQUEST_TIMEOUT"],
+    },
+    Row {
+        cause: Cause::Kind(Kind::Conflict),
+        status: StatusCode::CONFLICT,
+        code: None,
+        message: "It exists already",
+        detail: None,
+        codes: &["THREAD_ID_TAKEN", "CHATBOT_ID_TAKEN", "HUMAN_SUPPORT_SETTINGS_EXIST"],
+    },
+    Row {
+        cause: Cause::Kind(Kind::Busy),
+        status: StatusCode::CONFLICT,
+        code: None,
+        message: "Another request is changing it",
+        detail: None,
+        codes: &["IDEMPOTENCY_KEY_IN_USE", "CONCURRENT_CHANGE"],
+    },
+    Row {
+        cause: Cause::Kind(Kind::TooLarge),
+        status: StatusCode::PAYLOAD_TOO_LARGE,
+        code: Some("REQUEST_TOO_LARGE"),
+        message: "The request is too large",
+        detail: None,
+        codes: &["REQUEST_TOO_LARGE"],
+    },
+    Row {
+        cause: Cause::MediaType,
+        status: StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        code: Some("UNSUPPORTED_MEDIA_TYPE"),
+        message: "The request body is not JSON",
+        detail: Some("the Content-Type of the request body must be application/json"),
+        codes: &["UNSUPPORTED_MEDIA_TYPE"],
+    },
+    Row {
+        cause: Cause::Kind(Kind::Unprocessable),
+        status: StatusCode::UNPROCESSABLE_ENTITY,
+        code: None,
+        message: "The request contradicts an earlier one",
+        detail: None,
+        codes: &["IDEMPOTENCY_KEY_REUSED"],
+    },
+    Row {
+        cause: Cause::Kind(Kind::Exhausted),
+        status: StatusCode::TOO_MANY_REQUESTS,
+        code: None,
+        message: "Too many requests",
+        detail: None,
+        codes: &[
+            "RATE_LIMIT_EXCEEDED",
+            "TOO_MANY_FAILED_AUTHENTICATIONS",
+            "WRITE_QUEUE_FULL",
+            "OVERLOADED",
+            "TOO_MANY_FEEDS",
+        ],
+    },
+    Row {
+        cause: Cause::Kind(Kind::Internal),
+        status: StatusCode::INTERNAL_SERVER_ERROR,
+        code: Some("INTERNAL_SERVER_ERROR"),
+        message: "Something went wrong on our side",
+        detail: Some("internal error"),
+        codes: &["INTERNAL_SERVER_ERROR"],
+    },
+    Row {
+        cause: Cause::Kind(Kind::Unavailable),
+        status: StatusCode::SERVICE_UNAVAILABLE,
+        code: Some("UNAVAILABLE"),
+        message: "Temporarily unavailable",
+        detail: Some("temporarily unavailable, try again"),
+        codes: &["UNAVAILABLE"],
+    },
+];
+
+/// Proto field names and what callers of an operation know them as; an empty name vanishes from a path. A field that is
+/// not listed is known by its own name in camel case.
+pub(crate) type Names = &'static [(&'static str, &'static str)];
+
+/// A failure on its way to the caller.
+#[derive(Debug)]
+pub(crate) struct Failure(Box<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    row: &'static Row,
+    reason: Cow<'static, str>,
+    text: Cow<'static, str>,
+    /// Field and rule, as the context named them.
+    fields: Vec<(String, String)>,
+    names: Names,
+    retry_after: Option<Duration>,
+}
+
+impl Failure {
+    fn new(cause: Cause, reason: impl Into<Cow<'static, str>>, text: impl Into<Cow<'static, str>>) -> Self {
+        let row = TABLE
+            .iter()
+            .find(|row| row.cause == cause)
+            .expect("the table has a row for every cause");
+        let retry_after = matches!(cause, Cause::Kind(Kind::Unavailable | Kind::Exhausted | Kind::Busy))
+            .then_some(fault::RETRY_AFTER);
+        Self(Box::new(Inner {
+            row,
+            reason: reason.into(),
+            text: text.into(),
+            fields: Vec::new(),
+            names: &[],
+            retry_after,
+        }))
+    }
+
+    /// What a context answered with, its fields named as the callers of this operation know them.
+    pub(crate) fn naming(names: Names) -> impl FnOnce(Status) -> Self {
+        move |status| {
+            let mut failure = Self::from(status);
+            failure.0.names = names;
+            failure
+        }
+    }
+
+    /// One field of the request is wrong.
+    pub(crate) fn invalid(field: impl Into<String>, rule: impl Into<String>) -> Self {
+        let mut failure = Self::new(Cause::Kind(Kind::Invalid), "", "");
+        failure.0.fields.push((field.into(), rule.into()));
+        failure
+    }
+
+    /// The body is larger than `bytes`.
+    pub(crate) fn body_too_large(bytes: usize) -> Self {
+        let mut failure = Self::new(Cause::Kind(Kind::TooLarge), "", "");
+        let rule = format!("must be at most {bytes} bytes");
+        failure.0.fields.push(("body".to_owned(), rule));
+        failure
+    }
+
+    /// The body did not arrive in time.
+    pub(crate) fn late() -> Self {
+        Self::new(Cause::Late, "", "")
+    }
+
+    /// The body has a content type that is not JSON.
+    pub(crate) fn media_type() -> Self {
+        Self::new(Cause::MediaType, "", "")
+    }
+
+    /// The path is nobody's.
+    pub(crate) fn path_not_found() -> Self {
+        Self::new(
+            Cause::Kind(Kind::NotFound),
+            "PATH_NOT_FOUND",
+            "there is nothing at this path",
+        )
+    }
+
+    /// The path has no such method.
+    pub(crate) fn method_not_allowed() -> Self {
+        Self::new(Cause::Method, "", "")
+    }
+
+    /// The key asks faster than it may.
+    pub(crate) fn rate_limited(wait: Duration) -> Self {
+        let mut failure = Self::new(
+            Cause::Kind(Kind::Exhausted),
+            "RATE_LIMIT_EXCEEDED",
+            "the API key makes requests faster than allowed, slow down",
+        );
+        failure.0.retry_after = Some(wait);
+        failure
+    }
+
+    /// The deadline has passed.
+    pub(crate) fn deadline() -> Self {
+        Self::new(Cause::Kind(Kind::Unavailable), "", "")
+    }
+
+    /// A mistake of ours: `what` goes to the log only.
+    pub(crate) fn internal(what: &str) -> Self {
+        tracing::error!(what, "internal error");
+        Self::new(Cause::Kind(Kind::Internal), "", "")
+    }
+
+    /// The failure with this kind and reason.
+    pub(crate) fn refuse(kind: Kind, reason: &'static str, text: &'static str) -> Self {
+        Self::new(Cause::Kind(kind), reason, text)
+    }
+
+    /// The status it is answered with.
+    pub(crate) fn status(&self) -> StatusCode {
+        self.0.row.status
+    }
+}
+
+impl From<Status> for Failure {
+    fn from(status: Status) -> Self {
+        let details = status.get_error_details();
+        let Some(info) = details.error_info() else {
+            // No context has said this: the connection broke, or something in between failed.
+            tracing::warn!(code = ?status.code(), error = status.message(), "a service did not answer");
+            return Self::deadline();
+        };
+        let mut failure = Self::new(
+            Cause::Kind(Kind::of(status.code())),
+            info.reason.clone(),
+            status.message().to_owned(),
+        );
+        if let Some(retry) = details.retry_info()
+            && let Some(delay) = retry.retry_delay
+        {
+            failure.0.retry_after = Some(delay);
+        }
+        if let Some(request) = details.bad_request() {
+            failure.0.fields.extend(
+                request
+                    .field_violations
+                    .iter()
+                    .map(|violation| (violation.field.clone(), violation.description.clone())),
+            );
+        }
+        failure
+    }
+}
+
+/// The documented error body.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Error)]
+pub(crate) struct Body<'a> {
+    /// Always false.
+    #[schema(example = false)]
+    success: bool,
+    /// What failed, over all.
+    message: &'a str,
+    /// Always null.
+    #[schema(value_type = Option<Object>)]
+    data: (),
+    error: Explanation<'a>,
+}
+
+/// Why it failed.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ErrorExplanation)]
+pub(crate) struct Explanation<'a> {
+    /// A stable word for programs.
+    code: &'a str,
+    /// A sentence for people.
+    message: Cow<'a, str>,
+    /// The fields of the request that are wrong, by their JSON path, query or path parameter, or header.
+    details: Option<Vec<Detail<'a>>>,
+}
+
+/// One field that is wrong.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ErrorDetail)]
+pub(crate) struct Detail<'a> {
+    #[schema(example = "chatUserEmail")]
+    field: String,
+    #[schema(example = "must be an e-mail address")]
+    message: &'a str,
+}
+
+impl Failure {
+    fn body(&self) -> Vec<u8> {
+        let Inner {
+            row,
+            reason,
+            text,
+            fields,
+            names,
+            ..
+        } = &*self.0;
+        let details: Vec<_> = fields
+            .iter()
+            .map(|(field, rule)| Detail {
+                field: wire_name(field, names),
+                message: rule,
+            })
+            .collect();
+        let message = match row.detail {
+            Some(fixed) => Cow::Borrowed(fixed),
+            // The text of a context speaks of proto fields, which its callers have never seen.
+            None if !details.is_empty() => Cow::Owned(
+                details
+                    .iter()
+                    .map(|detail| format!("{} {}", detail.field, detail.message))
+                    .collect::<Vec<_>>()
+                    .join("; "),
+            ),
+            None => Cow::Borrowed(&**text),
+        };
+        serde_json::to_vec(&Body {
+            success: false,
+            message: row.message,
+            data: (),
+            error: Explanation {
+                code: row.code.unwrap_or(reason),
+                message,
+                details: (!details.is_empty()).then_some(details),
+            },
+        })
+        .expect("texts are always JSON")
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let mut response = Response::new(self.body().into());
+        *response.status_mut() = self.status();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Some(wait) = self.0.retry_after {
+            headers.insert(
+                RETRY_AFTER,
+                HeaderValue::from(wait.as_millis().div_ceil(1_000).max(1) as u64),
+            );
+        }
+        response
+    }
+}
+
+/// Whether an operation can answer with this row, as far as its method and path tell.
+pub(crate) fn applies(row: &Row, method: &Method, path: &str, has_body: bool) -> bool {
+    let writes = *method != Method::GET;
+    match row.cause {
+        Cause::Method => false,
+        Cause::Kind(Kind::NotFound) => path.contains('{'),
+        Cause::Kind(Kind::Conflict | Kind::Busy | Kind::Unprocessable) => writes,
+        Cause::Kind(Kind::TooLarge) | Cause::MediaType | Cause::Late => has_body,
+        Cause::Kind(_) => true,
+    }
+}
+
+/// The name under which callers know the proto field at `path`.
+fn wire_name(path: &str, names: Names) -> String {
+    let mut wire = String::with_capacity(path.len());
+    for segment in path.split('.') {
+        let (name, index) = segment.find('[').map_or((segment, ""), |at| segment.split_at(at));
+        let name = names
+            .iter()
+            .find(|(proto, _)| *proto == name)
+            .map_or_else(|| Cow::Owned(camel_case(name)), |(_, wire)| Cow::Borrowed(*wire));
+        if !name.is_empty() && !wire.is_empty() {
+            wire.push('.');
+        }
+        wire.push_str(&name);
+        wire.push_str(index);
+    }
+    if wire.is_empty() { "body".to_owned() } else { wire }
+}
+
+fn camel_case(name: &str) -> String {
+    let mut camel = String::with_capacity(name.len());
+    let mut upper = false;
+    for letter in name.chars() {
+        if letter == '_' {
+            upper = true;
+        } else if std::mem::take(&mut upper) {
+            camel.push(letter.to_ascii_uppercase());
+        } else {
+            camel.push(letter);
+        }
+    }
+    camel
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KINDS: [Kind; 11] = [
+        Kind::Invalid,
+        Kind::Unauthenticated,
+        Kind::Forbidden,
+        Kind::NotFound,
+        Kind::Conflict,
+        Kind::Busy,
+        Kind::Unprocessable,
+        Kind::TooLarge,
+        Kind::Exhausted,
+        Kind::Unavailable,
+        Kind::Internal,
+    ];
+
+    fn shown(failure: Failure) -> (StatusCode, serde_json::Value) {
+        (failure.status(), serde_json::from_slice(&failure.body()).unwrap())
+    }
+
+    #[test]
+    fn every_cause_has_exactly_one_row() {
+        let causes = KINDS
+            .map(Cause::Kind)
+            .into_iter()
+            .chain([Cause::Method, Cause::MediaType, Cause::Late]);
+        for cause in causes {
+            assert_eq!(TABLE.iter().filter(|row| row.cause == cause).count(), 1, "{cause:?}");
+        }
+    }
+
+    #[test]
+    fn a_failed_authentication_is_answered_as_documented() {
+        let status = fault::refuse(Kind::Unauthenticated, "CREDENTIALS_MISSING", "authorization is missing");
+        let (status, body) = shown(status.into());
+        assert_eq!(status, StatusCode::UNAUTHORIZED);
+        assert_eq!(
+            body,
+            serde_json::json!({
+                "success": false, "message": "Failed to authenticate", "data": null,
+                "error": {"code": "API_KEY_NOT_VALID", "message": "Authorization header does not contain valid API key", "details": null}
+            })
+        );
+    }
+
+    #[test]
+    fn a_reason_of_a_context_becomes_the_code() {
+        let (status, body) =
+            shown(fault::refuse(Kind::NotFound, "THREAD_NOT_FOUND", "the thread does not exist").into());
+        assert_eq!(status, StatusCode::NOT_FOUND);
+        assert_eq!(body["error"]["code"], "THREAD_NOT_FOUND");
+        assert_eq!(body["error"]["message"], "the thread does not exist");
+    }
+
+    #[test]
+    fn fields_carry_the_names_that_callers_know() {
+        let names: Names = &[
+            ("changes", ""),
+            ("visitor_email", "chatUserEmail"),
+            ("visitor", "chatUser"),
+            ("addresses", ""),
+        ];
+        for (proto, wire) in [
+            ("chatbot_id", "chatbotId"),
+            ("visitor_email", "chatUserEmail"),
+            ("visitor.phone_number", "chatUser.phoneNumber"),
+            ("changes[2].thread_id", "[2].threadId"),
+            ("changes[2].tags.values[0]", "[2].tags.values[0]"),
+            ("lead_notification_email.addresses[1]", "leadNotificationEmail[1]"),
+            ("changes", "body"),
+            ("idempotency-key", "idempotency-key"),
+        ] {
+            assert_eq!(wire_name(proto, names), wire);
+        }
+    }
+
+    #[test]
+    fn the_sentence_of_an_invalid_request_speaks_of_the_callers_fields() {
+        let failure = Failure::naming(&[("visitor_email", "chatUserEmail")])(fault::invalid(
+            "visitor_email",
+            "must be an e-mail address",
+        ));
+        let (_, body) = shown(failure);
+        assert_eq!(body["error"]["message"], "chatUserEmail must be an e-mail address");
+        assert_eq!(
+            body["error"]["details"],
+            serde_json::json!([{"field": "chatUserEmail", "message": "must be an e-mail address"}])
+        );
+    }
+
+    #[test]
+    fn what_no_context_has_said_is_a_503_that_can_be_retried() {
+        for code in [tonic::Code::Unknown, tonic::Code::Internal, tonic::Code::Unavailable] {
+            let response = Failure::from(Status::new(code, "h2 protocol error: secret.host:9090")).into_response();
+            assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+            assert_eq!(response.headers()[RETRY_AFTER], "1");
+        }
+        let (_, body) = shown(Status::unavailable("secret.host").into());
+        assert!(!body.to_string().contains("secret"));
+    }
+
+    #[test]
+    fn our_own_mistakes_say_nothing_of_the_inside() {
+        let (status, body) = shown(fault::refuse(Kind::Internal, "INTERNAL", "relation secret").into());
+        assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
+        assert!(!body.to_string().contains("secret"));
+    }
+}

@@ -1,0 +1,241 @@
+//! The OpenAPI 3.1 description, made from the handlers, and its browsable form.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::Path;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION};
+use http::{HeaderValue, Method, StatusCode};
+use serde_json::json;
+use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn, PathItem};
+use utoipa::openapi::response::ResponseBuilder;
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{
+    Components, ContentBuilder, Header, InfoBuilder, License, OpenApi, OpenApiBuilder, Ref, RefOr, Required, Server,
+};
+use utoipa::{PartialSchema as _, ToSchema as _};
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::errors::{self, TABLE};
+use crate::{Gateway, dialect};
+
+/// The description as committed in `openapi.json`. `cargo run -p gateway -- openapi` prints it.
+pub fn document() -> String {
+    let (_, document) = describe(dialect::threads::routes());
+    let mut text = document.to_pretty_json().expect("a description is JSON");
+    text.push('\n');
+    text
+}
+
+/// The routes, and their description completed with what holds for every operation.
+pub(crate) fn describe(routes: OpenApiRouter<Gateway>) -> (Router<Gateway>, OpenApi) {
+    let (routes, mut document) = routes.split_for_parts();
+    let about = OpenApiBuilder::new()
+        .info(
+            InfoBuilder::new()
+                .title("Handoff")
+                .version(env!("CARGO_PKG_VERSION"))
+                .description(Some(ABOUT))
+                .license(Some(License::new("Apache-2.0"))),
+        )
+        .servers(Some([Server::new("/"), Server::new("/api")]))
+        .build();
+    document.info = about.info;
+    document.servers = about.servers;
+    document.security = Some(vec![SecurityRequirement::new("apiKey", [""; 0])]);
+
+    let components = document.components.get_or_insert_with(Components::new);
+    let mut schemas = vec![(errors::Body::name().into_owned(), errors::Body::schema())];
+    errors::Body::schemas(&mut schemas);
+    components.schemas.extend(schemas);
+    components.add_security_scheme(
+        "apiKey",
+        SecurityScheme::Http({
+            let mut scheme = Http::new(HttpAuthScheme::Bearer);
+            scheme.description =
+                Some("An API key. The bare key, and Basic with the key as password, work as well.".to_owned());
+            scheme
+        }),
+    );
+    components.responses.extend(failures());
+    for (path, item) in &mut document.paths.paths {
+        for (method, operation) in operations(item) {
+            complete(path, &method, operation);
+        }
+    }
+    (routes, document)
+}
+
+const ABOUT: &str = "Chatbot threads that are handed off to people.
+
+Every path is served with and without `/api` in front. Members and query keys that are not listed are ignored; an absent \
+member and `null` mean the same. Every mutation takes an `Idempotency-Key`: a retry with the same key and body gets the \
+first answer again and does nothing twice.";
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operation)> {
+    [
+        (Method::GET, &mut item.get),
+        (Method::POST, &mut item.post),
+        (Method::PUT, &mut item.put),
+        (Method::PATCH, &mut item.patch),
+        (Method::DELETE, &mut item.delete),
+    ]
+    .into_iter()
+    .filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
+}
+
+/// What every operation has and no handler repeats: path parameters, the idempotency key, the errors.
+fn complete(path: &str, method: &Method, operation: &mut Operation) {
+    let parameters = operation.parameters.get_or_insert_default();
+    let mut first: Vec<Parameter> = path
+        .split('/')
+        .filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))
+        .map(|name| text_parameter(name, ParameterIn::Path, Required::True, about_parameter(name)))
+        .collect();
+    if *method != Method::GET {
+        let about =
+            "1 to 255 printable characters. The first answer is kept for at least a day and given to every retry.";
+        first.push(text_parameter(
+            "Idempotency-Key",
+            ParameterIn::Header,
+            Required::False,
+            about,
+        ));
+    }
+    parameters.splice(0..0, first.into_iter().map(RefOr::T));
+
+    let has_body = operation.request_body.is_some();
+    for row in TABLE {
+        if errors::applies(row, method, path, has_body) {
+            let name = failure_name(row.status);
+            operation
+                .responses
+                .responses
+                .entry(row.status.as_str().to_owned())
+                .or_insert_with(|| RefOr::Ref(Ref::from_response_name(name)));
+        }
+    }
+}
+
+fn text_parameter(name: &str, within: ParameterIn, required: Required, about: &str) -> Parameter {
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(within)
+        .required(required)
+        .description(Some(about))
+        .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+        .build()
+}
+
+fn about_parameter(name: &str) -> &'static str {
+    match name {
+        "chatbotId" => "Id of the chatbot, for example `361628903185318481`.",
+        "threadId" => "Id of the thread within the chatbot.",
+        "messageId" => "Id of the message.",
+        "promptId" => "Id of the prompt.",
+        _ => "Its id.",
+    }
+}
+
+fn failure_name(status: StatusCode) -> String {
+    status.canonical_reason().unwrap_or_default().replace(' ', "")
+}
+
+/// One response for each status in the table, with an example for each code.
+fn failures() -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {
+    let mut statuses: BTreeMap<StatusCode, Vec<_>> = BTreeMap::new();
+    for row in TABLE {
+        statuses.entry(row.status).or_default().push(row);
+    }
+    statuses
+        .into_iter()
+        .map(|(status, rows)| {
+            let examples = rows.iter().flat_map(|row| {
+                row.codes.iter().map(|code| {
+                    let example = json!({
+                        "success": false,
+                        "message": row.message,
+                        "data": null,
+                        "error": {"code": code, "message": row.detail.unwrap_or("what exactly is wrong"), "details": null},
+                    });
+                    let example = utoipa::openapi::example::ExampleBuilder::new().value(Some(example)).build();
+                    ((*code).to_owned(), RefOr::T(example))
+                })
+            });
+            let content = ContentBuilder::new()
+                .schema(Some(Ref::from_schema_name(errors::Body::name())))
+                .examples_from_iter(examples)
+                .build();
+            let messages: Vec<_> = rows.iter().map(|row| row.message).collect();
+            let mut response = ResponseBuilder::new()
+                .description(messages.join(", or: "))
+                .content("application/json", content);
+            if matches!(
+                status,
+                StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE | StatusCode::CONFLICT
+            ) {
+                let mut header = Header::new(ObjectBuilder::new().schema_type(Type::Integer));
+                header.description = Some("Seconds to wait before trying again, where that can help.".to_owned());
+                response = response.header("Retry-After", header);
+            }
+            (failure_name(status), RefOr::T(response.build()))
+        })
+        .collect()
+}
+
+/// Adds `/openapi.json`, `/docs` and `/healthz`.
+pub(crate) fn serve(routes: Router<Gateway>, document: &OpenApi) -> Router<Gateway> {
+    let json = Bytes::from(document.to_json().expect("a description is JSON"));
+    let json = async move || file(json.clone(), "application/json");
+    routes
+        .route("/openapi.json", get(json))
+        // Relative, so that it holds behind `/api` and behind any proxy's prefix.
+        .route(
+            "/docs",
+            get(async || (StatusCode::PERMANENT_REDIRECT, [(LOCATION, "docs/")])),
+        )
+        .route("/docs/", get(async || page("index.html")))
+        .route("/docs/{file}", get(async |Path(name): Path<String>| page(&name)))
+        .route(
+            "/healthz",
+            get(async || {
+                file(
+                    Bytes::from_static(b"{\"success\":true,\"data\":{\"status\":\"ok\"}}"),
+                    "application/json",
+                )
+            }),
+        )
+}
+
+fn file(body: Bytes, kind: &str) -> Response {
+    let mut response = Response::new(body.into());
+    if let Ok(kind) = HeaderValue::from_str(kind) {
+        response.headers_mut().insert(CONTENT_TYPE, kind);
+    }
+    response
+}
+
+/// The pages are compiled in; nothing is fetched from elsewhere, and the policy keeps it so.
+const PAGE_POLICY: &str =
+    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'";
+
+fn page(name: &str) -> Response {
+    static CONFIG: LazyLock<Arc<utoipa_swagger_ui::Config<'static>>> =
+        LazyLock::new(|| Arc::new(utoipa_swagger_ui::Config::from("../openapi.json")));
+    match utoipa_swagger_ui::serve(name, Arc::clone(&CONFIG)) {
+        Ok(Some(page)) => {
+            let mut response = file(page.bytes.into_owned().into(), &page.content_type);
+            let headers = response.headers_mut();
+            headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(PAGE_POLICY));
+            headers.insert(CACHE_CONTROL, HeaderValue::from_static("max-age=3600"));
+            response
+        }
+        Ok(None) => errors::Failure::path_not_found().into_response(),
+        Err(error) => errors::Failure::internal(&error.to_string()).into_response(),
+    }
+}
