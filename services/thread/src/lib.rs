@@ -21,7 +21,6 @@ use platform::server::Server;
 use platform::service;
 use proto::thread::v1::thread_service_server::ThreadServiceServer;
 pub use store::append::Config as WriteConfig;
-use tokio_util::sync::CancellationToken;
 
 /// The schema's history.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
@@ -57,24 +56,17 @@ pub struct Config {
     #[command(flatten)]
     settings: service::Settings,
     #[command(flatten)]
-    redis: events::redis::Config,
-    #[command(flatten)]
     writes: WriteConfig,
 }
 
 /// Serves the context in a process of its own, until it is asked to stop.
 pub async fn run(config: Config) -> ExitCode {
-    let Config {
-        service,
-        settings,
-        redis,
-        writes,
-    } = config;
-    service::run("thread-service", service, settings.link(), &MIGRATOR, |server, deps| {
+    let writes = config.writes;
+    service::run("thread-service", config.service, config.settings.link(), &MIGRATOR, |server, deps| {
         let dependencies = Dependencies {
             db: deps.db,
-            feed: Feed::start(redis.clone(), CancellationToken::new()),
-            redis,
+            feed: Feed::start(deps.redis.clone(), deps.stop),
+            redis: deps.redis,
             master_key: deps.master_key,
             settings: deps.settings,
             service_key: deps.access.service_key().clone(),

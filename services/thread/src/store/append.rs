@@ -33,7 +33,7 @@ pub struct Config {
     #[arg(long, env = "HANDOFF_WRITE_QUEUE", default_value_t = 2048)]
     pub write_queue: usize,
     /// Messages in one commit at most.
-    #[arg(long, env = "HANDOFF_WRITE_BATCH", default_value_t = 256)]
+    #[arg(long, env = "HANDOFF_WRITE_BATCH", default_value_t = 128)]
     pub write_batch: usize,
 }
 
@@ -42,7 +42,7 @@ impl Default for Config {
         Self {
             write_shards: 2,
             write_queue: 2048,
-            write_batch: 256,
+            write_batch: 128,
         }
     }
 }
