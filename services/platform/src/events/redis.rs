@@ -47,7 +47,7 @@ impl Default for Patience {
         Self {
             claim: Duration::from_secs(30),
             retry: Duration::from_millis(250),
-            predecessor: Duration::from_secs(60),
+            predecessor: Duration::from_mins(1),
             first_predecessor: Duration::from_secs(10),
         }
     }

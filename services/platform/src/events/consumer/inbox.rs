@@ -68,10 +68,9 @@ impl Inbox {
         };
         match blame(&error) {
             Some(Blame::Neighbour) => Outcome::Unavailable(error),
-            Some(Blame::Database) => Outcome::DatabaseIsAway(error),
             // It may have failed, or taken long, because the database went away just then.
             None if self.answers().await => Outcome::Failed(error),
-            None => Outcome::DatabaseIsAway(error),
+            None | Some(Blame::Database) => Outcome::DatabaseIsAway(error),
         }
     }
 

@@ -16,7 +16,7 @@ use crate::events::redis::{self as carrier, Config, Id};
 /// The outbox is measured this often.
 const MEASURE: Duration = Duration::from_secs(5);
 /// Old rows and entries are removed this often.
-const CLEAN: Duration = Duration::from_secs(60);
+const CLEAN: Duration = Duration::from_mins(1);
 /// Rows removed by one statement, so that none holds its locks for long.
 const BATCH: u64 = 1000;
 /// Statements of one kind in a row; the rest has a minute to wait.
