@@ -90,8 +90,13 @@ create table thread.escalations (
     acknowledged_at timestamptz,
     resolved_by     text,
     resolved_at     timestamptz,
+    -- How often it was told again, and when it will be; null once somebody has seen it or it was told often enough.
+    reminders       smallint    not null default 0,
+    remind_at       timestamptz,
     primary key (org_id, id)
 );
+-- What is due to be told again: read whole, because it holds only what nobody has seen yet.
+create index escalations_remind on thread.escalations (org_id, remind_at) where remind_at is not null;
 -- A thread has one open escalation at most.
 create unique index escalations_open on thread.escalations (org_id, thread_uid) where resolved_at is null;
 -- The three lists by state, newest first; the list of all is the primary key.

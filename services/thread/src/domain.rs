@@ -1,5 +1,7 @@
 //! What threads are and what may happen to them. No I/O, no clock, no wire types.
 
+use std::time::Duration;
+
 use platform::time::Time;
 use uuid::Uuid;
 
@@ -202,6 +204,21 @@ impl Escalation {
     }
 }
 
+/// How old an escalation that nobody has seen is when it is told again for the `count`-th time, counted from 0; `None`
+/// when it was told often enough.
+pub(crate) fn reminder_after(count: i16) -> Option<Duration> {
+    const LADDER: [Duration; 7] = [
+        Duration::from_mins(1),
+        Duration::from_mins(5),
+        Duration::from_mins(15),
+        Duration::from_hours(1),
+        Duration::from_hours(4),
+        Duration::from_hours(12),
+        Duration::from_hours(24),
+    ];
+    usize::try_from(count).ok().and_then(|count| LADDER.get(count).copied())
+}
+
 /// What a caller wants of a thread's escalation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Want {
@@ -341,6 +358,14 @@ mod tests {
         let step = EscalationStep::decide(true, Want::Toggle, Some("Hold on")).unwrap();
         assert_eq!((step.escalated, step.mode), (false, Mode::Ai));
         assert_ne!(step.text, "Hold on");
+    }
+
+    #[test]
+    fn reminders_come_ever_later_and_come_to_an_end() {
+        let ladder: Vec<_> = (0..).map_while(reminder_after).collect();
+        assert_eq!(ladder.len(), 7);
+        assert!(ladder.is_sorted_by(|earlier, later| earlier < later));
+        assert_eq!(reminder_after(-1), None);
     }
 
     proptest! {

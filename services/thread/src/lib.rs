@@ -62,18 +62,24 @@ pub struct Config {
 /// Serves the context in a process of its own, until it is asked to stop.
 pub async fn run(config: Config) -> ExitCode {
     let writes = config.writes;
-    service::run("thread-service", config.service, config.settings.link(), &MIGRATOR, |server, deps| {
-        let dependencies = Dependencies {
-            db: deps.db,
-            feed: Feed::start(deps.redis.clone(), deps.stop),
-            redis: deps.redis,
-            master_key: deps.master_key,
-            settings: deps.settings,
-            service_key: deps.access.service_key().clone(),
-            writes,
-        };
-        Ok(mount(server, dependencies))
-    })
+    service::run(
+        "thread-service",
+        config.service,
+        config.settings.link(),
+        &MIGRATOR,
+        |server, deps| {
+            let dependencies = Dependencies {
+                db: deps.db,
+                feed: Feed::start(deps.redis.clone(), deps.stop),
+                redis: deps.redis,
+                master_key: deps.master_key,
+                settings: deps.settings,
+                service_key: deps.access.service_key().clone(),
+                writes,
+            };
+            Ok(mount(server, dependencies))
+        },
+    )
     .await
 }
 
@@ -100,13 +106,14 @@ pub fn mount(server: Server, dependencies: Dependencies) -> Server {
         appends,
         reads,
     };
+    let (write_db, write_outbox, read_db, ready_db) = (db.clone(), outbox.clone(), db.clone(), db.clone());
+    let reminding = store.clone();
     let api = api::Api {
         store,
         chatbots: chatbots.clone(),
         tokens: Tokens::new(&master_key),
         master_key,
     };
-    let (write_db, write_outbox, read_db, ready_db) = (db.clone(), outbox.clone(), db.clone(), db.clone());
     let server = server
         .service(ThreadServiceServer::new(api))
         .check("thread database", move || {
@@ -115,6 +122,9 @@ pub fn mount(server: Server, dependencies: Dependencies) -> Server {
         })
         .task("message writers", move |stop| writers.run(write_db, write_outbox, stop))
         .task("thread readers", move |stop| readers.run(read_db, stop))
+        .task("escalation reminders", move |stop| {
+            store::reminders::run(reminding, stop)
+        })
         .task("chatbot changes", move |stop| chatbots.follow(feed, stop));
     events::relay(server, db, SCHEMA, &outbox, redis)
 }

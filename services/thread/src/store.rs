@@ -19,6 +19,7 @@ pub(crate) mod append;
 pub(crate) mod escalations;
 pub(crate) mod lists;
 pub(crate) mod reads;
+pub(crate) mod reminders;
 mod visitors;
 
 /// All stored data of this context.

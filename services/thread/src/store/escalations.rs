@@ -9,7 +9,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::Store;
-use crate::domain::{Author, Error, Escalation, EscalationState, EscalationStep, Message, Thread};
+use crate::domain::{Author, Error, Escalation, EscalationState, EscalationStep, Message, Thread, reminder_after};
 
 impl Store {
     /// Takes a locked thread through one escalation step: flags, system message, escalation row and event. The thread is
@@ -46,7 +46,8 @@ impl Store {
                 "systemMessage": { "id": message.id, "content": message.content },
                 "lastMessage": last.map(|content| json!({ "author": Author::User.name(), "content": content })),
             });
-            self.tell_escalation(tx, call, thread, &row, kind, data).await?;
+            self.tell_escalation(tx, org, call.traceparent.as_deref(), thread, &row, kind, data)
+                .await?;
         }
         Ok(message)
     }
@@ -57,16 +58,25 @@ impl Store {
             .resolve_escalation(tx, call.org(), thread.id, &call.caller.owner)
             .await?
         {
-            self.tell_escalation(tx, call, thread, &row, "escalation.resolved", json!({}))
-                .await?;
+            self.tell_escalation(
+                tx,
+                call.org(),
+                call.traceparent.as_deref(),
+                thread,
+                &row,
+                "escalation.resolved",
+                json!({}),
+            )
+            .await?;
         }
         Ok(())
     }
 
-    async fn tell_escalation(
+    pub(super) async fn tell_escalation(
         &self,
         tx: &mut PgConnection,
-        call: &Call,
+        org: OrgId,
+        traceparent: Option<&str>,
         thread: &Thread,
         row: &EscalationRow,
         kind: &'static str,
@@ -97,7 +107,7 @@ impl Store {
             data.extend(extra);
         }
         let event = Event {
-            org: call.org(),
+            org,
             stream: Stream::Escalations,
             kind,
             subject: format!("escalations/{}", row.id),
@@ -105,7 +115,7 @@ impl Store {
             cause: None,
             data,
         };
-        Ok(self.outbox.record(tx, call.traceparent.as_deref(), event).await?)
+        Ok(self.outbox.record(tx, traceparent, event).await?)
     }
 
     async fn last_visitor_message(
@@ -138,13 +148,15 @@ impl Store {
     ) -> Result<EscalationRow, Error> {
         Ok(sqlx::query_as!(
             EscalationRow,
-            "insert into thread.escalations (org_id, id, thread_uid, requested_by, prompt) values ($1, $2, $3, $4, $5)
+            "insert into thread.escalations (org_id, id, thread_uid, requested_by, prompt, remind_at)
+             values ($1, $2, $3, $4, $5, now() + make_interval(secs => $6))
              returning id, event_sequence, requested_by, prompt, created_at, acknowledged_by, acknowledged_at, resolved_by, resolved_at",
             org.0,
             platform::id::new(),
             thread,
             by,
             prompt,
+            reminder_after(0).map(|after| after.as_secs_f64()),
         )
         .fetch_one(tx)
         .await?)
@@ -159,7 +171,7 @@ impl Store {
     ) -> Result<Option<EscalationRow>, Error> {
         Ok(sqlx::query_as!(
             EscalationRow,
-            "update thread.escalations set resolved_by = $3, resolved_at = now(), event_sequence = event_sequence + 1
+            "update thread.escalations set resolved_by = $3, resolved_at = now(), remind_at = null, event_sequence = event_sequence + 1
              where org_id = $1 and thread_uid = $2 and resolved_at is null
              returning id, event_sequence, requested_by, prompt, created_at, acknowledged_by, acknowledged_at, resolved_by, resolved_at",
             org.0,
@@ -187,7 +199,7 @@ impl Store {
         let thread = self.lock_thread(tx, org, &key.chatbot_id, &key.thread_id).await?;
         let row = sqlx::query_as!(
             EscalationRow,
-            "update thread.escalations set acknowledged_by = $3, acknowledged_at = now(), event_sequence = event_sequence + 1
+            "update thread.escalations set acknowledged_by = $3, acknowledged_at = now(), remind_at = null, event_sequence = event_sequence + 1
              where org_id = $1 and id = $2 and acknowledged_at is null and resolved_at is null
              returning id, event_sequence, requested_by, prompt, created_at, acknowledged_by, acknowledged_at, resolved_by, resolved_at",
             org.0,
@@ -197,8 +209,16 @@ impl Store {
         .fetch_optional(&mut *tx)
         .await?;
         if let Some(row) = row {
-            self.tell_escalation(tx, call, &thread, &row, "escalation.acknowledged", json!({}))
-                .await?;
+            self.tell_escalation(
+                tx,
+                org,
+                call.traceparent.as_deref(),
+                &thread,
+                &row,
+                "escalation.acknowledged",
+                json!({}),
+            )
+            .await?;
         }
         sqlx::query_as!(
             Escalation,
@@ -263,14 +283,14 @@ impl Store {
     }
 }
 
-struct EscalationRow {
-    id: Uuid,
-    event_sequence: i64,
-    requested_by: String,
-    prompt: Option<String>,
-    created_at: Time,
-    acknowledged_by: Option<String>,
-    acknowledged_at: Option<Time>,
-    resolved_by: Option<String>,
-    resolved_at: Option<Time>,
+pub(super) struct EscalationRow {
+    pub(super) id: Uuid,
+    pub(super) event_sequence: i64,
+    pub(super) requested_by: String,
+    pub(super) prompt: Option<String>,
+    pub(super) created_at: Time,
+    pub(super) acknowledged_by: Option<String>,
+    pub(super) acknowledged_at: Option<Time>,
+    pub(super) resolved_by: Option<String>,
+    pub(super) resolved_at: Option<Time>,
 }

@@ -129,7 +129,7 @@ async fn query(db: &Db, slot: &mut Option<PgConnection>, reads: &[Read]) -> Resu
     Ok(pages?)
 }
 
-async fn pages(connection: &mut PgConnection, reads: &[Read]) -> Result<Vec<Option<Page>>, sqlx::Error> {
+pub(super) async fn pages(connection: &mut PgConnection, reads: &[Read]) -> Result<Vec<Option<Page>>, sqlx::Error> {
     let mut pages: Vec<Option<Page>> = reads.iter().map(|_| None).collect();
     let rows = sqlx::query!(
         r#"select i.n as "n!", t.id, t.chatbot_id, t.thread_id, t.mode as "mode: Mode", t.title, t.escalated, t.important, t.resolved,
