@@ -18,7 +18,9 @@ use http_body::Body as _;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use platform::access::Access;
 use platform::http::{BodyError, Peer};
+use platform::telemetry;
 use tower::Service;
+use tracing::{Instrument as _, Span};
 
 use crate::auth;
 use crate::errors::Failure;
@@ -36,6 +38,8 @@ pub(crate) struct Edge(Arc<Inner>);
 
 struct Inner {
     routes: Router,
+    /// The paths of the routes, literal segments before parameters.
+    patterns: Vec<String>,
     access: Access,
     limits: Limits,
     deadline: Duration,
@@ -45,11 +49,12 @@ struct Inner {
 }
 
 impl Edge {
-    pub(crate) fn new(routes: Router, access: Access, limits: Limits) -> Self {
+    pub(crate) fn new(routes: Router, patterns: Vec<String>, access: Access, limits: Limits) -> Self {
         let durations = ["other", "1xx", "2xx", "3xx", "4xx", "5xx"]
             .map(|class| metrics::histogram!("http_server_duration_seconds", "status" => class));
         Self(Arc::new(Inner {
             routes,
+            patterns,
             access,
             rate: Rate::new(&limits),
             deadline: Duration::from_millis(limits.http_deadline_ms),
@@ -78,14 +83,18 @@ impl Inner {
     async fn handle(&self, mut request: Request) -> Response {
         let started = Instant::now();
         strip_api(request.uri_mut());
-        let id = trace::begin(request.headers_mut());
         let asks_for_methods = request.method() == Method::OPTIONS;
+        let span = self.span(&mut request);
+        let id = trace::begin(request.headers_mut());
 
-        let (mut response, quota) = if is_open(request.uri().path()) {
-            (self.route(request).await, None)
-        } else {
-            self.admit(request).await
+        let answer = async {
+            if is_open(request.uri().path()) {
+                (self.route(request).await, None)
+            } else {
+                self.admit(request).await
+            }
         };
+        let (mut response, quota) = answer.instrument(span.clone()).await;
 
         // Which methods a path has is what OPTIONS asks; axum only says it in its refusal.
         if asks_for_methods && response.headers().contains_key(ALLOW) {
@@ -104,9 +113,20 @@ impl Inner {
             headers.insert(RATE_LIMIT_POLICY, self.rate.policy());
             headers.insert(RATE_LIMIT, quota);
         }
+        end(&span, response.status());
         let class = usize::from(response.status().as_u16() / 100);
         self.durations[if class < 6 { class } else { 0 }].record(started.elapsed().as_secs_f64());
         response
+    }
+
+    /// The request's span; disabled when nobody collects spans.
+    fn span(&self, request: &mut Request) -> Span {
+        if !telemetry::spans_are_collected() {
+            return Span::none();
+        }
+        let route = pattern_of(&self.patterns, request.uri().path());
+        let method = request.method().clone();
+        telemetry::http_span(&method, route, request.headers_mut())
     }
 
     /// Finds out who calls, counts the request against his quota, takes in the body, and lets it through.
@@ -157,14 +177,37 @@ impl Inner {
 
     async fn route(&self, request: Request) -> Response {
         let answer = tokio::time::timeout(self.deadline, self.routes.clone().call(request)).await;
-        match answer {
-            Ok(answer) => answer.unwrap_or_else(|never| match never {}),
-            Err(_) => {
-                tracing::warn!(deadline = ?self.deadline, "deadline passed");
-                Failure::deadline().into_response()
+        if let Ok(answer) = answer {
+            return answer.unwrap_or_else(|never| match never {});
+        }
+        tracing::warn!(deadline = ?self.deadline, "deadline passed");
+        Failure::deadline().into_response()
+    }
+}
+
+fn end(span: &Span, status: StatusCode) {
+    if span.is_disabled() {
+        return;
+    }
+    span.record("http.response.status_code", status.as_u16());
+    if status.is_server_error() {
+        span.record("otel.status_code", "ERROR");
+    }
+}
+
+/// The pattern that `path` is served under. A span is named after it, because paths hold ids.
+fn pattern_of<'p>(patterns: &'p [String], path: &str) -> &'p str {
+    let fits = |pattern: &&String| {
+        let (mut wanted, mut given) = (pattern.split('/'), path.split('/'));
+        loop {
+            match (wanted.next(), given.next()) {
+                (None, None) => return true,
+                (Some(wanted), Some(given)) if wanted == given || wanted.starts_with('{') => {}
+                _ => return false,
             }
         }
-    }
+    };
+    patterns.iter().find(fits).map_or("", String::as_str)
 }
 
 /// Paths that need no key: they tell nothing about anybody.
@@ -197,6 +240,19 @@ fn is_late(error: &(dyn std::error::Error + 'static)) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_literal_segment_wins_over_a_parameter_in_the_name_of_a_span() {
+        let patterns = ["/v1/c/chatbot/{id}/s", "/v1/c/{id}", "/v1/c/{id}/s"].map(str::to_owned);
+        for (path, expected) in [
+            ("/v1/c/chatbot", "/v1/c/{id}"),
+            ("/v1/c/chatbot/s", "/v1/c/{id}/s"),
+            ("/v1/c/chatbot/7/s", "/v1/c/chatbot/{id}/s"),
+            ("/v1/c", ""),
+        ] {
+            assert_eq!(pattern_of(&patterns, path), expected);
+        }
+    }
 
     #[test]
     fn one_api_in_front_of_a_path_is_taken_off() {

@@ -17,6 +17,8 @@ use tonic::Status;
 use tonic_types::StatusExt as _;
 use utoipa::ToSchema;
 
+use crate::answer::Null;
+
 /// What went wrong, in the terms of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cause {
@@ -338,8 +340,7 @@ pub(crate) struct Body<'a> {
     /// What failed, over all.
     message: &'a str,
     /// Always null.
-    #[schema(value_type = Option<Object>)]
-    data: (),
+    data: Null,
     error: Explanation<'a>,
 }
 
@@ -397,7 +398,7 @@ impl Failure {
         serde_json::to_vec(&Body {
             success: false,
             message: row.message,
-            data: (),
+            data: Null,
             error: Explanation {
                 code: row.code.unwrap_or(reason),
                 message,
@@ -417,7 +418,7 @@ impl IntoResponse for Failure {
         if let Some(wait) = self.0.retry_after {
             headers.insert(
                 RETRY_AFTER,
-                HeaderValue::from(wait.as_millis().div_ceil(1_000).max(1) as u64),
+                HeaderValue::from(wait.as_secs() + u64::from(wait.subsec_nanos() > 0).max(u64::from(wait.is_zero()))),
             );
         }
         response
@@ -487,7 +488,7 @@ mod tests {
         Kind::Internal,
     ];
 
-    fn shown(failure: Failure) -> (StatusCode, serde_json::Value) {
+    fn shown(failure: &Failure) -> (StatusCode, serde_json::Value) {
         (failure.status(), serde_json::from_slice(&failure.body()).unwrap())
     }
 
@@ -505,7 +506,7 @@ mod tests {
     #[test]
     fn a_failed_authentication_is_answered_as_documented() {
         let status = fault::refuse(Kind::Unauthenticated, "CREDENTIALS_MISSING", "authorization is missing");
-        let (status, body) = shown(status.into());
+        let (status, body) = shown(&status.into());
         assert_eq!(status, StatusCode::UNAUTHORIZED);
         assert_eq!(
             body,
@@ -519,7 +520,7 @@ mod tests {
     #[test]
     fn a_reason_of_a_context_becomes_the_code() {
         let (status, body) =
-            shown(fault::refuse(Kind::NotFound, "THREAD_NOT_FOUND", "the thread does not exist").into());
+            shown(&fault::refuse(Kind::NotFound, "THREAD_NOT_FOUND", "the thread does not exist").into());
         assert_eq!(status, StatusCode::NOT_FOUND);
         assert_eq!(body["error"]["code"], "THREAD_NOT_FOUND");
         assert_eq!(body["error"]["message"], "the thread does not exist");
@@ -553,7 +554,7 @@ mod tests {
             "visitor_email",
             "must be an e-mail address",
         ));
-        let (_, body) = shown(failure);
+        let (_, body) = shown(&failure);
         assert_eq!(body["error"]["message"], "chatUserEmail must be an e-mail address");
         assert_eq!(
             body["error"]["details"],
@@ -568,13 +569,13 @@ mod tests {
             assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
             assert_eq!(response.headers()[RETRY_AFTER], "1");
         }
-        let (_, body) = shown(Status::unavailable("secret.host").into());
+        let (_, body) = shown(&Status::unavailable("secret.host").into());
         assert!(!body.to_string().contains("secret"));
     }
 
     #[test]
     fn our_own_mistakes_say_nothing_of_the_inside() {
-        let (status, body) = shown(fault::refuse(Kind::Internal, "INTERNAL", "relation secret").into());
+        let (status, body) = shown(&fault::refuse(Kind::Internal, "INTERNAL", "relation secret").into());
         assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
         assert!(!body.to_string().contains("secret"));
     }

@@ -228,7 +228,7 @@ fn too_deep(body: &[u8]) -> bool {
 }
 
 fn path_of_nul(value: &serde_json::Value) -> Option<String> {
-    fn within(step: String, value: &serde_json::Value) -> Option<String> {
+    fn within(step: &str, value: &serde_json::Value) -> Option<String> {
         let rest = find(value)?;
         let dot = if rest.is_empty() || rest.starts_with('[') {
             ""
@@ -243,12 +243,12 @@ fn path_of_nul(value: &serde_json::Value) -> Option<String> {
             serde_json::Value::Array(items) => items
                 .iter()
                 .enumerate()
-                .find_map(|(at, item)| within(format!("[{at}]"), item)),
+                .find_map(|(at, item)| within(&format!("[{at}]"), item)),
             serde_json::Value::Object(members) => members.iter().find_map(|(name, item)| {
                 if name.contains('\0') {
                     return Some(name.replace('\0', "\u{fffd}"));
                 }
-                within(name.clone(), item)
+                within(name, item)
             }),
             _ => None,
         }
@@ -259,9 +259,8 @@ fn path_of_nul(value: &serde_json::Value) -> Option<String> {
 /// What is wrong with a body that could not be read, and where.
 fn explain<T: DeserializeOwned>(text: &str) -> Failure {
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let error = match serde_path_to_error::deserialize::<_, T>(&mut deserializer) {
-        Ok(_) => return Failure::invalid("body", "must be one JSON value and nothing after it"),
-        Err(error) => error,
+    let Err(error) = serde_path_to_error::deserialize::<_, T>(&mut deserializer) else {
+        return Failure::invalid("body", "must be one JSON value and nothing after it");
     };
     let path = error.path().to_string();
     let field = if path == "." || path == "?" {

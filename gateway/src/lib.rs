@@ -10,8 +10,10 @@ mod dialect;
 mod edge;
 mod errors;
 mod extract;
+mod feed;
 mod limit;
 mod openapi;
+mod service;
 mod trace;
 mod words;
 
@@ -21,6 +23,7 @@ use axum::Router;
 use axum::body::Body;
 use http::{HeaderValue, Request};
 use platform::access::Access;
+use platform::events::Feed;
 use platform::http::RequestBody;
 pub(crate) use platform::link::Link;
 use proto::settings::v1::settings_service_client::SettingsServiceClient;
@@ -28,11 +31,15 @@ use proto::thread::v1::thread_service_client::ThreadServiceClient;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
+use utoipa_axum::router::OpenApiRouter;
 
 pub use limit::Limits;
 pub use openapi::document;
 
+pub use service::{Config, run};
+
 use edge::Edge;
+use feed::Feeds;
 
 /// What the gateway needs.
 #[derive(Clone, Debug)]
@@ -43,6 +50,8 @@ pub struct Dependencies {
     pub thread: Link,
     /// Who calls.
     pub access: Access,
+    /// What happens, as it happens.
+    pub feed: Feed,
     /// How much to take on.
     pub limits: Limits,
 }
@@ -56,35 +65,42 @@ struct Shared {
     thread: ThreadServiceClient<Link>,
     /// The value of `grpc-timeout`.
     service_deadline: HeaderValue,
+    feeds: Feeds,
 }
 
 /// Largest answer taken from a service: a thread's newest thousand messages, each of 32 KiB, fit.
 const ANSWER_BYTES: usize = 64 << 20;
 
 impl Gateway {
-    fn new(deps: &Dependencies) -> Self {
+    fn new(deps: &Dependencies, stop: CancellationToken) -> Self {
         let deadline = format!("{}m", deps.limits.service_deadline_ms.min(99_999_999));
         Self(Arc::new(Shared {
             settings: SettingsServiceClient::new(deps.settings.clone()).max_decoding_message_size(ANSWER_BYTES),
             thread: ThreadServiceClient::new(deps.thread.clone()).max_decoding_message_size(ANSWER_BYTES),
             service_deadline: HeaderValue::try_from(deadline).expect("digits and a letter"),
+            feeds: Feeds::new(deps.feed.clone(), deps.access.clone(), &deps.limits, stop),
         }))
     }
 }
 
-fn edge(deps: Dependencies) -> Edge {
-    let gateway = Gateway::new(&deps);
-    let (routes, document) = openapi::describe(dialect::threads::routes());
+fn edge(deps: Dependencies, stop: CancellationToken) -> Edge {
+    let gateway = Gateway::new(&deps, stop);
+    let (routes, document) = openapi::describe(routes());
+    let patterns = document.paths.paths.keys().cloned().collect();
     let routes = openapi::serve(routes, &document)
         .fallback(async || errors::Failure::path_not_found())
         .method_not_allowed_fallback(async || errors::Failure::method_not_allowed())
         .with_state(gateway);
-    Edge::new(routes, deps.access, deps.limits)
+    Edge::new(routes, patterns, deps.access, deps.limits)
+}
+
+fn routes() -> OpenApiRouter<Gateway> {
+    dialect::threads::routes().merge(feed::routes())
 }
 
 /// The whole REST surface as a router.
 pub fn router(deps: Dependencies) -> Router {
-    Router::new().fallback_service(edge(deps))
+    Router::new().fallback_service(edge(deps, CancellationToken::new()))
 }
 
 /// Serves the whole REST surface on `listener` until `stop`.
@@ -92,6 +108,6 @@ pub fn router(deps: Dependencies) -> Router {
 /// # Errors
 /// When the listener never listened.
 pub async fn serve(listener: TcpListener, deps: Dependencies, stop: CancellationToken) -> std::io::Result<()> {
-    let service = edge(deps).map_request(|request: Request<RequestBody>| request.map(Body::new));
+    let service = edge(deps, stop.clone()).map_request(|request: Request<RequestBody>| request.map(Body::new));
     platform::http::serve(listener, service, platform::http::Limits::default(), stop).await
 }

@@ -37,6 +37,9 @@ pub struct Limits {
     /// How often a quiet live feed shows that it is alive, in milliseconds.
     #[arg(long, env = "HANDOFF_FEED_HEARTBEAT_MS", default_value_t = Self::default().feed_heartbeat_ms)]
     pub feed_heartbeat_ms: u64,
+    /// How often it is checked that the API key of an open live feed is still valid, in milliseconds.
+    #[arg(long, env = "HANDOFF_FEED_RECHECK_MS", default_value_t = Self::default().feed_recheck_ms)]
+    pub feed_recheck_ms: u64,
     /// Live feeds that one API key may have open.
     #[arg(long, env = "HANDOFF_FEEDS_PER_KEY", default_value_t = Self::default().feeds_per_key)]
     pub feeds_per_key: u32,
@@ -56,6 +59,7 @@ impl Default for Limits {
             rate_burst: positive(1_000),
             trusted_proxies: Vec::new(),
             feed_heartbeat_ms: 15_000,
+            feed_recheck_ms: 30_000,
             feeds_per_key: 100,
         }
     }

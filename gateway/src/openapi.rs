@@ -21,12 +21,12 @@ use utoipa::openapi::{
 use utoipa::{PartialSchema as _, ToSchema as _};
 use utoipa_axum::router::OpenApiRouter;
 
+use crate::Gateway;
 use crate::errors::{self, TABLE};
-use crate::{Gateway, dialect};
 
-/// The description as committed in `openapi.json`. `cargo run -p gateway -- openapi` prints it.
+/// The description as committed in `openapi.json`.
 pub fn document() -> String {
-    let (_, document) = describe(dialect::threads::routes());
+    let (_, document) = describe(crate::routes());
     let mut text = document.to_pretty_json().expect("a description is JSON");
     text.push('\n');
     text

@@ -6,6 +6,9 @@ use std::marker::PhantomData;
 use proto::settings::v1 as settings;
 use proto::thread::v1 as thread;
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 /// A closed set of words.
 pub(crate) trait Word: Copy + 'static {
@@ -55,15 +58,28 @@ impl<W: Word> Visitor<'_> for Reader<W> {
 }
 
 macro_rules! words {
-    ($(#[$doc:meta])* $name:ident = $proto:ty { $($text:literal = $variant:ident is $value:ident),+ $(,)? }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+    ($(#[doc = $doc:literal])* $name:ident = $proto:ty { $($text:literal = $variant:ident is $value:ident),+ $(,)? }) => {
+        $(#[doc = $doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
         pub(crate) enum $name { $(#[serde(rename = $text)] $variant),+ }
 
         impl Word for $name {
             type Proto = $proto;
             const ALL: &'static [(&'static str, Self)] = &[$(($text, Self::$variant)),+];
         }
+
+        // Derived, it would not see the words, which come here through a macro.
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                ObjectBuilder::new()
+                    .schema_type(Type::String)
+                    .description(Some(concat!($($doc, "\n"),*).trim()))
+                    .enum_values(Some([$($text),+]))
+                    .into()
+            }
+        }
+
+        impl ToSchema for $name {}
 
         impl From<$name> for $proto {
             fn from(word: $name) -> Self {

@@ -25,12 +25,16 @@ pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descrip
 /// The option is `public`, `internal`, or the scope an API key must hold; empty where the proto states nothing.
 pub const ACCESS: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/access.rs"));
 
-/// The scopes an API key can hold: every scope that some method asks for, sorted.
+/// The scope of the live feed, the one thing a scope opens that is no method.
+pub const FEED: &str = "events:read";
+
+/// The scopes an API key can hold: every scope that some method or the live feed asks for, sorted.
 pub fn scopes() -> Vec<&'static str> {
     let mut scopes: Vec<_> = ACCESS
         .iter()
         .map(|(_, access)| *access)
         .filter(|access| !matches!(*access, "public" | "internal" | ""))
+        .chain([FEED])
         .collect();
     scopes.sort_unstable();
     scopes.dedup();

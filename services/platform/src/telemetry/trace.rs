@@ -34,6 +34,11 @@ impl Injector for HeadersMut<'_> {
     }
 }
 
+/// Whether anybody collects the spans of requests: what only a span needs can be left undone otherwise.
+pub fn spans_are_collected() -> bool {
+    tracing::enabled!(target: TARGET, tracing::Level::DEBUG)
+}
+
 /// The trace context in `traceparent` and `tracestate`; an empty one when there is none or it is malformed.
 pub fn parent_of(headers: &HeaderMap) -> Context {
     TraceContextPropagator::new().extract_with_context(&Context::new(), &Headers(headers))

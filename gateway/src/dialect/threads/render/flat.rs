@@ -125,20 +125,22 @@ pub(in crate::dialect::threads) struct ChattingMessage {
 
 /// Who a message is from. The source shows a system message as an AGENT_MESSAGE.
 #[derive(Serialize, ToSchema)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[schema(as = ChattingMessageType)]
 enum FlatType {
-    NormalMessage,
-    UserMessage,
-    AgentMessage,
+    #[serde(rename = "NORMAL_MESSAGE")]
+    Normal,
+    #[serde(rename = "USER_MESSAGE")]
+    User,
+    #[serde(rename = "AGENT_MESSAGE")]
+    Agent,
 }
 
 impl From<pb::Message> for ChattingMessage {
     fn from(message: pb::Message) -> Self {
         let message_type = match message.author() {
-            pb::Author::User => FlatType::UserMessage,
-            pb::Author::Bot | pb::Author::Unspecified => FlatType::NormalMessage,
-            pb::Author::Agent | pb::Author::System => FlatType::AgentMessage,
+            pb::Author::User => FlatType::User,
+            pb::Author::Bot | pb::Author::Unspecified => FlatType::Normal,
+            pb::Author::Agent | pb::Author::System => FlatType::Agent,
         };
         Self {
             message_type,

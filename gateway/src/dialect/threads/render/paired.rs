@@ -132,17 +132,20 @@ impl Said {
 
 /// What a message is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[schema(as = ChatbotMessageType)]
 pub(in crate::dialect::threads) enum PairedType {
     /// A question with the bot's answer; null where one of them is missing.
-    NormalMessage,
+    #[serde(rename = "NORMAL_MESSAGE")]
+    Normal,
     /// What a visitor wrote while a person answers: in `question`.
-    UserMessage,
+    #[serde(rename = "USER_MESSAGE")]
+    User,
     /// What a person wrote: in `answer`.
-    AgentMessage,
+    #[serde(rename = "AGENT_MESSAGE")]
+    Agent,
     /// What happened in the thread: in `answer`.
-    SystemMessage,
+    #[serde(rename = "SYSTEM_MESSAGE")]
+    System,
 }
 
 /// A message: a question, an answer, or both.
@@ -173,11 +176,11 @@ impl From<pb::Message> for ChatbotMessage {
         let said = Said::by(&mut message);
         let with_person = message.mode() == pb::Mode::Agent;
         let (message_type, question, answer) = match message.author() {
-            pb::Author::User if with_person => (PairedType::UserMessage, Some(said), None),
-            pb::Author::User => (PairedType::NormalMessage, Some(said), None),
-            pb::Author::Agent => (PairedType::AgentMessage, None, Some(said)),
-            pb::Author::System => (PairedType::SystemMessage, None, Some(said)),
-            pb::Author::Bot | pb::Author::Unspecified => (PairedType::NormalMessage, None, Some(said)),
+            pb::Author::User if with_person => (PairedType::User, Some(said), None),
+            pb::Author::User => (PairedType::Normal, Some(said), None),
+            pb::Author::Agent => (PairedType::Agent, None, Some(said)),
+            pb::Author::System => (PairedType::System, None, Some(said)),
+            pb::Author::Bot | pb::Author::Unspecified => (PairedType::Normal, None, Some(said)),
         };
         Self {
             message_type,
@@ -199,7 +202,7 @@ impl From<pb::Message> for ChatbotMessage {
 impl ChatbotMessage {
     /// Takes in the bot's answer: what the bot says of itself wins over what the question had.
     fn answered(&mut self, mut answer: pb::Message) {
-        self.message_type = PairedType::NormalMessage;
+        self.message_type = PairedType::Normal;
         self.reaction = Reaction::of(answer.reaction()).or(self.reaction);
         self.answer = Some(Said::by(&mut answer));
         self.sources = sources(answer.sources_json);
@@ -369,7 +372,7 @@ mod tests {
         }
     }
 
-    fn shown(rows: Vec<pb::Message>) -> Vec<(String, PairedType, Option<String>, Option<String>)> {
+    fn shown(rows: Vec<pb::Message>) -> Vec<Shown> {
         pair(rows)
             .into_iter()
             .map(|message| {
@@ -383,8 +386,11 @@ mod tests {
             .collect()
     }
 
-    fn text(id: &str) -> Option<String> {
-        Some(format!("text of {id}"))
+    type Shown = (String, PairedType, Option<String>, Option<String>);
+
+    fn message(id: &str, kind: PairedType, question: Option<&str>, answer: Option<&str>) -> Shown {
+        let text = |id: &str| format!("text of {id}");
+        (id.to_owned(), kind, question.map(text), answer.map(text))
     }
 
     #[test]
@@ -398,8 +404,8 @@ mod tests {
         assert_eq!(
             shown,
             [
-                ("q1".to_owned(), PairedType::NormalMessage, text("q1"), text("a1")),
-                ("q2".to_owned(), PairedType::NormalMessage, text("q2"), None),
+                message("q1", PairedType::Normal, Some("q1"), Some("a1")),
+                message("q2", PairedType::Normal, Some("q2"), None),
             ]
         );
     }
@@ -416,7 +422,7 @@ mod tests {
         ]);
         let ids: Vec<_> = shown.iter().map(|(id, ..)| id.as_str()).collect();
         assert_eq!(ids, ["a0", "greeting", "q", "a2"]);
-        assert_eq!((shown[0].2.clone(), shown[0].3.clone()), (None, text("a0")));
+        assert_eq!(shown[0], message("a0", PairedType::Normal, None, Some("a0")));
     }
 
     #[test]
@@ -430,9 +436,9 @@ mod tests {
         assert_eq!(
             shown,
             [
-                ("u".to_owned(), PairedType::UserMessage, text("u"), None),
-                ("a".to_owned(), PairedType::AgentMessage, None, text("a")),
-                ("s".to_owned(), PairedType::SystemMessage, None, text("s")),
+                message("u", PairedType::User, Some("u"), None),
+                message("a", PairedType::Agent, None, Some("a")),
+                message("s", PairedType::System, None, Some("s")),
             ]
         );
     }
