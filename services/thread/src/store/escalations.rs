@@ -46,7 +46,7 @@ impl Store {
                 "systemMessage": { "id": message.id, "content": message.content },
                 "lastMessage": last.map(|content| json!({ "author": Author::User.name(), "content": content })),
             });
-            self.tell_escalation(tx, org, call.traceparent.as_deref(), thread, &row, kind, data)
+            self.tell_escalation(tx, thread, &row, Telling::by(call, kind, data))
                 .await?;
         }
         Ok(message)
@@ -58,16 +58,8 @@ impl Store {
             .resolve_escalation(tx, call.org(), thread.id, &call.caller.owner)
             .await?
         {
-            self.tell_escalation(
-                tx,
-                call.org(),
-                call.traceparent.as_deref(),
-                thread,
-                &row,
-                "escalation.resolved",
-                json!({}),
-            )
-            .await?;
+            self.tell_escalation(tx, thread, &row, Telling::by(call, "escalation.resolved", json!({})))
+                .await?;
         }
         Ok(())
     }
@@ -75,13 +67,16 @@ impl Store {
     pub(super) async fn tell_escalation(
         &self,
         tx: &mut PgConnection,
-        org: OrgId,
-        traceparent: Option<&str>,
         thread: &Thread,
         row: &EscalationRow,
-        kind: &'static str,
-        extra: serde_json::Value,
+        telling: Telling<'_>,
     ) -> Result<(), Error> {
+        let Telling {
+            org,
+            traceparent,
+            kind,
+            extra,
+        } = telling;
         let mut data = json!({
             "kind": "thread",
             "escalationId": row.id,
@@ -211,12 +206,9 @@ impl Store {
         if let Some(row) = row {
             self.tell_escalation(
                 tx,
-                org,
-                call.traceparent.as_deref(),
                 &thread,
                 &row,
-                "escalation.acknowledged",
-                json!({}),
+                Telling::by(call, "escalation.acknowledged", json!({})),
             )
             .await?;
         }
@@ -280,6 +272,26 @@ impl Store {
             }
             Some(EscalationState::Resolved) => list!("e.resolved_at is not null"),
         }?)
+    }
+}
+
+/// What is told of an escalation besides what it is.
+pub(super) struct Telling<'a> {
+    pub(super) org: OrgId,
+    pub(super) traceparent: Option<&'a str>,
+    pub(super) kind: &'static str,
+    /// Added to its data: an object.
+    pub(super) extra: serde_json::Value,
+}
+
+impl<'a> Telling<'a> {
+    fn by(call: &'a Call, kind: &'static str, extra: serde_json::Value) -> Self {
+        Self {
+            org: call.org(),
+            traceparent: call.traceparent.as_deref(),
+            kind,
+            extra,
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::Store;
-use super::escalations::EscalationRow;
+use super::escalations::{EscalationRow, Telling};
 use super::reads::{Read, pages};
 use crate::domain::{Error, reminder_after};
 
@@ -78,9 +78,13 @@ impl Store {
             // Not locked: an escalation's step locks the thread first, so locking it here could block both for good.
             let page = pages(&mut tx, &[read]).await?.pop().flatten();
             let thread = page.ok_or(Error::ThreadNotFound(escalation.thread_id))?.thread;
-            let data = json!({ "reminder": reminders });
-            self.tell_escalation(&mut tx, org, None, &thread, &row, "escalation.reminded", data)
-                .await?;
+            let telling = Telling {
+                org,
+                traceparent: None,
+                kind: "escalation.reminded",
+                extra: json!({ "reminder": reminders }),
+            };
+            self.tell_escalation(&mut tx, &thread, &row, telling).await?;
             told += 1;
         }
         tx.commit().await?;
