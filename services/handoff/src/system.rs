@@ -99,6 +99,7 @@ pub(crate) async fn run(
         settings: link.clone(),
         thread: link,
         access,
+        feed,
         limits: config.gateway_limits,
     };
     let http = http.listen()?;
