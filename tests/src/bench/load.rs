@@ -31,16 +31,14 @@ impl Template {
     /// Formats a request; `body`, when there is one, is JSON. [`THREAD`] and [`KEY`] may be anywhere, once each.
     pub fn new(method: &str, path: &str, headers: &[(&str, &str)], body: Option<&str>) -> Self {
         let fill = |text: &str| text.replace(THREAD, "######").replace(KEY, "$$$$$$$$$$$$$$$$");
-        let mut text = format!("{method} {} HTTP/1.1\r\nhost: bench\r\n", fill(path));
-        for (name, value) in headers {
-            text += &format!("{name}: {}\r\n", fill(value));
-        }
         let body = body.map(fill);
+        let mut head = vec![format!("{method} {} HTTP/1.1", fill(path)), "host: bench".to_owned()];
+        head.extend(headers.iter().map(|(name, value)| format!("{name}: {}", fill(value))));
         if let Some(body) = &body {
-            text += &format!("content-type: application/json\r\ncontent-length: {}\r\n", body.len());
+            head.push("content-type: application/json".to_owned());
+            head.push(format!("content-length: {}", body.len()));
         }
-        text += "\r\n";
-        text += body.as_deref().unwrap_or_default();
+        let text = format!("{}\r\n\r\n{}", head.join("\r\n"), body.unwrap_or_default());
         let place = |mark: &str| text.find(mark).map(|start| start..start + mark.len());
         Self {
             thread: place("######"),

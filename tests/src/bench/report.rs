@@ -147,10 +147,8 @@ impl Report {
 
     /// For people.
     pub fn table(&self) -> String {
-        let mut text = String::new();
-        for (name, value) in &self.setting {
-            text += &format!("{name}: {value}\n");
-        }
+        let lines = self.setting.iter().map(|(name, value)| format!("{name}: {value}\n"));
+        let mut text: String = lines.collect();
         let rows = self.rows();
         text += "\nCPU is microseconds per request of all processes together; efficiency is pgbench's CPU divided by it, wall is\n\
                  its throughput divided by pgbench's. Medians, and the least and most of all rounds.\n\n";
