@@ -58,6 +58,7 @@ async fn session(
 ) -> redis::RedisResult<()> {
     reader.join(redis).await?;
     *backoff = Backoff::new();
+    desk.be_patient();
     // What was given to this process on a connection that broke.
     let own = reader.own(redis, desk).await?;
     desk.take(own);

@@ -228,6 +228,11 @@ pub(super) fn groups_key(stream: Stream) -> String {
     format!("handoff:groups:{}", stream.key())
 }
 
+/// The key that is there while the relay of a context publishes again what was lost.
+pub(super) fn recovering_key(schema: &str) -> String {
+    format!("handoff:recovering:{schema}")
+}
+
 /// Whether the server says that there is no such stream or group.
 pub(super) fn is_missing(error: &RedisError) -> bool {
     matches!(error.code(), Some("NOGROUP" | "UNBLOCKED"))

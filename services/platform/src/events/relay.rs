@@ -205,9 +205,11 @@ impl Relay {
     ) -> Result<usize, Trouble> {
         let rows = bounded(db::statement(&self.select).fetch_all(&mut *pg)).await?;
         if rows.is_empty() {
+            carrier.recovered(redis).await?;
             return Ok(0);
         }
-        let mut pipe = redis::Pipeline::with_capacity(rows.len() + 1);
+        let mut pipe = redis::Pipeline::with_capacity(rows.len() + 2);
+        carrier.tell_recovering(&mut pipe);
         pipe.cmd("GET").arg(carrier.epoch_key());
         let mut events = Vec::with_capacity(rows.len());
         for row in &rows {

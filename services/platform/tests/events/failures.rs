@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
 
 use platform::events::{Stream, redrive};
 use platform::id;
@@ -83,7 +84,7 @@ async fn a_handler_that_panics_does_not_stop_the_others(_: PgPoolOptions, option
 
 #[sqlx::test(migrations = false)]
 async fn a_neighbour_that_is_away_is_waited_for_however_often(_: PgPoolOptions, options: PgConnectOptions) {
-    let site = Site::new(options).await;
+    let mut site = Site::new(options).await;
     let refusals = Arc::new(AtomicU32::new(0));
     let ledger = {
         let refusals = Arc::clone(&refusals);
@@ -95,12 +96,8 @@ async fn a_neighbour_that_is_away_is_waited_for_however_often(_: PgPoolOptions, 
         })
     };
     let relay = site.relay();
-    let mut redis = site.redis.config();
-    redis.patience.retry = std::time::Duration::from_micros(100);
-    let consumer = {
-        let db = site.db.clone();
-        crate::support::Process::start(|server| platform::events::consume(server, db, "consumer", redis, ledger))
-    };
+    site.redis.patience.retry = Duration::from_micros(100);
+    let consumer = site.consumer(ledger);
     site.record_all("escalations/1", 1..=2).await;
     site.until_effects("escalations/1", &[1, 2]).await;
     site.until_acknowledged().await;
@@ -207,7 +204,7 @@ async fn nothing_is_acknowledged_or_parked_while_the_database_is_away(_: PgPoolO
     })
     .await;
     // Long enough for the lease on its work to run out more than once.
-    let mut beats = tokio::time::interval(site.redis.config().patience.claim);
+    let mut beats = tokio::time::interval(site.redis.patience.claim);
     for _ in 0..4 {
         beats.tick().await;
         assert_eq!(site.redis.pending("ledger").await, 5);

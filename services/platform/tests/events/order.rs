@@ -1,12 +1,21 @@
 //! What comes late, early, twice or never.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use platform::id;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tokio::sync::Notify;
 
 use crate::support::{Ledger, Site, Verdict, until, within};
+
+/// A site whose consumers soon give up on a predecessor.
+async fn impatient(options: PgConnectOptions) -> Site {
+    let mut site = Site::new(options).await;
+    site.redis.patience.predecessor = Duration::from_millis(300);
+    site.redis.patience.first_predecessor = Duration::from_millis(200);
+    site
+}
 
 #[sqlx::test(migrations = false)]
 async fn an_event_waits_for_its_predecessor(_: PgPoolOptions, options: PgConnectOptions) {
@@ -42,7 +51,7 @@ async fn an_event_takes_effect_once_however_often_it_comes(_: PgPoolOptions, opt
 
 #[sqlx::test(migrations = false)]
 async fn an_event_whose_predecessor_never_comes_goes_ahead_in_the_end(_: PgPoolOptions, options: PgConnectOptions) {
-    let site = Site::new(options).await;
+    let site = impatient(options).await;
     site.add(id::new(), "threads/known", 1).await;
     site.add(id::new(), "threads/known", 3).await;
     site.add(id::new(), "threads/unknown", 7).await;
@@ -62,7 +71,7 @@ async fn an_event_whose_predecessor_never_comes_goes_ahead_in_the_end(_: PgPoolO
 
 #[sqlx::test(migrations = false)]
 async fn an_event_waits_as_long_as_a_peer_works_on_its_predecessor(_: PgPoolOptions, options: PgConnectOptions) {
-    let site = Site::new(options).await;
+    let site = impatient(options).await;
     let handling = Arc::new(Notify::new());
     let go_on = Arc::new(Notify::new());
     let slow = {
@@ -89,6 +98,27 @@ async fn an_event_waits_as_long_as_a_peer_works_on_its_predecessor(_: PgPoolOpti
     site.until_acknowledged().await;
     slow.stop().await;
     fast.stop().await;
+}
+
+#[sqlx::test(migrations = false)]
+async fn an_event_waits_as_long_as_its_context_publishes_again_what_was_lost(_: PgPoolOptions, options: PgConnectOptions) {
+    let site = impatient(options).await;
+    let mut recovering = redis::cmd("SET");
+    recovering
+        .arg("handoff:recovering:elsewhere")
+        .arg(1);
+    let () = site.redis.ask(recovering).await;
+    site.add(id::new(), "threads/1", 2).await;
+    let relay = site.relay();
+    let consumer = site.consumer(Ledger::new());
+    // Of another context, which recovers from nothing. When it goes ahead, the patience with the first one is over, too.
+    site.record("threads/other", 2).await;
+    site.until_effects("threads/other", &[2]).await;
+    assert_eq!(site.effects("threads/1").await, Vec::<i64>::new());
+    site.add(id::new(), "threads/1", 1).await;
+    site.until_effects("threads/1", &[1, 2]).await;
+    relay.stop().await;
+    consumer.stop().await;
 }
 
 #[sqlx::test(migrations = false)]

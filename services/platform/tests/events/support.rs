@@ -42,6 +42,8 @@ pub(crate) struct Redis {
     port: u16,
     folder: TempDir,
     child: Child,
+    /// How long consumers wait.
+    pub(crate) patience: Patience,
 }
 
 impl Redis {
@@ -57,6 +59,11 @@ impl Redis {
                 port,
                 child: spawn(port, folder.path()),
                 folder,
+                patience: Patience {
+                    claim: Duration::from_millis(600),
+                    retry: Duration::from_millis(5),
+                    ..Patience::default()
+                },
             };
             if redis.came_up().await {
                 return redis;
@@ -98,12 +105,7 @@ impl Redis {
 
     pub(crate) fn config(&self) -> Config {
         let mut config = Config::new(format!("redis://127.0.0.1:{}", self.port));
-        config.patience = Patience {
-            claim: Duration::from_millis(600),
-            retry: Duration::from_millis(5),
-            predecessor: Duration::from_millis(300),
-            first_predecessor: Duration::from_millis(300),
-        };
+        config.patience = self.patience;
         config
     }
 
@@ -318,7 +320,7 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    pub(crate) fn start(mount: impl FnOnce(Server) -> Server) -> Self {
+    fn start(mount: impl FnOnce(Server) -> Server) -> Self {
         let access = Access::new(Link::local(), ServiceKey::random());
         let running = mount(Server::new(access, Limits::default())).build();
         let stop = CancellationToken::new();

@@ -7,7 +7,7 @@ use redis::{Cmd, RedisResult, Value, cmd};
 
 use super::work::{Delivery, Desk, Key, MAX_DELIVERIES};
 use crate::events::redis::{
-    BLOCK, Entry, Id, Patience, array, entries, field, groups_key, id, streams, text, unexpected,
+    BLOCK, Entry, Id, Patience, array, entries, field, groups_key, id, recovering_key, streams, text, unexpected,
 };
 use crate::events::{Consumer, Stream, envelope, metrics as names};
 
@@ -353,8 +353,8 @@ impl Reader {
         }))
     }
 
-    /// Whether the event that an impatient one waits for is nowhere: neither among what the group has yet to read, nor
-    /// with a peer.
+    /// Whether the event that an impatient one waits for is nowhere: neither among what its context publishes again, nor
+    /// among what the group has yet to read, nor with a peer.
     pub(super) async fn predecessor_will_not_come<C>(
         &self,
         redis: &mut MultiplexedConnection,
@@ -368,10 +368,20 @@ impl Reader {
         let Some(waiting) = desk.waiting(key) else {
             return Ok(false);
         };
+        // Asked first: what comes back from now on is behind the barrier.
+        let schema = waiting.event.source.trim_start_matches("/handoff/");
+        let recovering: bool = cmd("EXISTS")
+            .arg(recovering_key(schema))
+            .query_async(redis)
+            .await?;
+        if recovering {
+            waiting.barrier = None;
+            return Ok(false);
+        }
         let group = self.info(redis, stream).await?.unwrap_or_default();
         let read_to = id(field(group, "last-delivered-id").ok_or_else(unexpected)?)?;
         let Some(barrier) = waiting.barrier else {
-            // What was lost has been published again by now: it is no later than this.
+            // What was lost is published again by now: it is no later than this.
             let info: Value = cmd("XINFO")
                 .arg("STREAM")
                 .arg(stream.key())

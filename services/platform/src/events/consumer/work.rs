@@ -302,6 +302,14 @@ impl<'a, C: Consumer> Desk<'a, C> {
         impatient
     }
 
+    /// Gives predecessors their time anew: while Redis could not be reached they could not come.
+    pub(super) fn be_patient(&mut self) {
+        for open in self.open.values_mut() {
+            open.missing = None;
+            open.barrier = None;
+        }
+    }
+
     pub(super) fn waiting(&mut self, key: Key) -> Option<&mut Open> {
         self.open.get_mut(&key)
     }

@@ -153,13 +153,12 @@ async fn page(redis: &mut MultiplexedConnection, position: &Position) -> RedisRe
         let page = entries(answers.next().ok_or_else(unexpected)??)?;
         sound &= here;
         now.set(stream, end.last);
-        match page.last() {
-            Some(last) if page.len() == PAGE => {
-                until = Some(until.map_or(last.id, |until| until.min(last.id)));
-                then.set(stream, last.id);
-            }
-            last => then.set(stream, last.map_or(end.last, |last| last.id.max(end.last))),
+        if let Some(last) = page.last()
+            && page.len() == PAGE
+        {
+            until = Some(until.map_or(last.id, |until| until.min(last.id)));
         }
+        then.set(stream, page.last().map_or(end.last, |last| last.id.max(end.last)));
         found.extend(page.into_iter().map(|entry| (stream, entry)));
     }
     if !sound {
@@ -168,9 +167,10 @@ async fn page(redis: &mut MultiplexedConnection, position: &Position) -> RedisRe
     found.sort_by_key(|(_, entry)| entry.id);
     if let Some(until) = until {
         found.retain(|(_, entry)| entry.id <= until);
-        for stream in Stream::ALL {
-            let at = then.of(stream).min(until);
-            then.set(stream, at.max(position.of(stream)));
+        // Only the place of an entry is a position that Redis can vouch for next time.
+        then = *position;
+        for (stream, entry) in &found {
+            then.set(*stream, entry.id);
         }
     }
     Ok(Page::Items {

@@ -15,10 +15,12 @@ use super::{BATCH, Trouble, bounded, names};
 use crate::db;
 use crate::events::Stream;
 use crate::events::lease::{Lease, Taken};
-use crate::events::redis::{Id, array, entries, text, unexpected};
+use crate::events::redis::{Id, array, entries, recovering_key, text, unexpected};
 
 /// What was published within this time is published again when it is missing.
 const WINDOW: &str = "24 hours";
+/// A relay that recovers says so again within so many seconds, or is gone.
+const RECOVERING: u64 = 60;
 
 /// What PostgreSQL knows of the streams of one context.
 #[derive(Debug)]
@@ -27,6 +29,8 @@ pub(super) struct Carrier {
     epoch: Uuid,
     epoch_key: String,
     last: HashMap<Stream, Id>,
+    /// What was lost is not back yet.
+    recovering: bool,
     /// Nothing has ever been published: what is missing is not lost.
     new: bool,
 }
@@ -51,6 +55,7 @@ impl Carrier {
             epoch: Uuid::nil(),
             epoch_key: format!("handoff:epoch:{schema}"),
             last: HashMap::new(),
+            recovering: false,
             new: inserted.rows_affected() > 0,
         };
         for row in rows {
@@ -76,6 +81,30 @@ impl Carrier {
         value
             .and_then(text)
             .is_some_and(|epoch| epoch.parse() == Ok(self.epoch))
+    }
+
+    /// Tells consumers, as long as this is so, that what they miss may still come back.
+    pub(super) fn tell_recovering(&self, pipe: &mut redis::Pipeline) {
+        if self.recovering {
+            pipe.cmd("SET")
+                .arg(recovering_key(self.schema))
+                .arg(1)
+                .arg("EX")
+                .arg(RECOVERING)
+                .ignore();
+        }
+    }
+
+    /// Notes that the backlog is published.
+    pub(super) async fn recovered(&mut self, redis: &mut MultiplexedConnection) -> Result<(), Trouble> {
+        if self.recovering {
+            let () = redis::cmd("DEL")
+                .arg(recovering_key(self.schema))
+                .query_async(redis)
+                .await?;
+            self.recovering = false;
+        }
+        Ok(())
     }
 
     /// Notes the newest entry of a stream.
@@ -106,11 +135,14 @@ impl Carrier {
     ) -> Result<(), Trouble> {
         // First in Redis, last in PostgreSQL: another loss meanwhile, or the end of this process, makes them differ again.
         let epoch = crate::id::random();
-        let () = redis::cmd("SET")
+        self.recovering = true;
+        let mut pipe = redis::pipe();
+        pipe.cmd("SET")
             .arg(&self.epoch_key)
             .arg(epoch.to_string())
-            .query_async(redis)
-            .await?;
+            .ignore();
+        self.tell_recovering(&mut pipe);
+        let () = pipe.query_async(redis).await?;
         let (lost, last) = self.unpublish_missing(pg, redis, lease).await?;
         let update = format!(
             "update {}.relay_streams as known set epoch = $1, last_stream_id = last.id
@@ -185,6 +217,7 @@ impl Carrier {
                 return Ok((lost, last));
             }
             let mut pipe = redis::pipe();
+            self.tell_recovering(&mut pipe);
             // What lies outside of what the stream holds need not be looked for: after a flush that is everything.
             let may_exist = |(_, stream, entry): &(i64, Stream, Id)| {
                 bounds
@@ -194,13 +227,10 @@ impl Carrier {
             for (_, stream, entry) in young.iter().filter(|event| may_exist(event)) {
                 exists(&mut pipe, *stream, *entry);
             }
-            let mut answers = Vec::new().into_iter();
-            if !pipe.is_empty() {
-                answers = pipe
-                    .query_async::<Vec<Value>>(redis)
-                    .await?
-                    .into_iter();
-            }
+            let mut answers = pipe
+                .query_async::<Vec<Value>>(redis)
+                .await?
+                .into_iter();
             let mut gone = (Vec::new(), Vec::new());
             for event in young {
                 if may_exist(&event) && is_there(&answers.next().ok_or_else(unexpected)?) {
