@@ -9,12 +9,12 @@ mod lead_mails;
 mod organizations;
 mod prompts;
 
+use platform::Db;
 use platform::access::Call;
 use platform::events::{Event, Outbox, Stream};
 use platform::idempotency::{Claim, Idempotency};
 use platform::page::Tokens;
 use platform::seal::MasterKey;
-use platform::Db;
 use prost::Message;
 use proto::settings::v1 as wire;
 use proto::settings::v1::settings_service_server::SettingsService;

@@ -23,7 +23,15 @@ async fn main() -> ExitCode {
     // Keys are resolved here.
     service::run("settings", service, Ok(Link::local()), &MIGRATOR, |server, deps| {
         let (db, redis, master_key) = (deps.db, deps.redis, deps.master_key);
-        Ok(mount(server, Dependencies { db, redis, master_key, mail }))
+        Ok(mount(
+            server,
+            Dependencies {
+                db,
+                redis,
+                master_key,
+                mail,
+            },
+        ))
     })
     .await
 }

@@ -128,7 +128,10 @@ pub(super) async fn list(
     }))
 }
 
-pub(super) async fn get(api: &Api, request: Request<GetChatbotRequest>) -> Result<Response<GetChatbotResponse>, Status> {
+pub(super) async fn get(
+    api: &Api,
+    request: Request<GetChatbotRequest>,
+) -> Result<Response<GetChatbotResponse>, Status> {
     let (call, message) = Call::open(request)?;
     let id = super::chatbot_id(message.chatbot_id)?;
     let chatbot = Store::chatbot(call.org(), &api.db, &id).await?;

@@ -111,9 +111,7 @@ impl From<GeneralSettings> for wire::GeneralSettings {
             llm_id: settings.llm_id,
             messages_per_conversation_limited: settings.messages_per_conversation_limited,
             max_messages_per_conversation: settings.max_messages_per_conversation,
-            fallback_message: settings
-                .fallback_message
-                .unwrap_or_else(|| FALLBACK_MESSAGE.to_owned()),
+            fallback_message: settings.fallback_message.unwrap_or_else(|| FALLBACK_MESSAGE.to_owned()),
             chat_start: wire::ChatStart::from(settings.chat_start).into(),
             created_at: Some(time::to_proto(settings.created_at)),
             updated_at: Some(time::to_proto(settings.updated_at)),

@@ -86,7 +86,13 @@ mod tests {
     fn a_number_that_json_does_not_have_is_refused() {
         for number in [f64::NAN, f64::INFINITY] {
             let object = Struct {
-                fields: [("a".to_owned(), WireValue { kind: Some(Kind::NumberValue(number)) })].into(),
+                fields: [(
+                    "a".to_owned(),
+                    WireValue {
+                        kind: Some(Kind::NumberValue(number)),
+                    },
+                )]
+                .into(),
             };
             assert_eq!(from_struct("m", object).unwrap_err().field, "m");
         }

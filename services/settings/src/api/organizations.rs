@@ -5,9 +5,9 @@ use platform::OrgId;
 use platform::access::Call;
 use platform::time;
 use proto::settings::v1::{
-    self as wire, CreateOrganizationRequest, CreateOrganizationResponse, FindOrganizationRequest, FindOrganizationResponse,
-    GetOrganizationRequest, GetOrganizationResponse,
-    SetCompanySecretRequest, SetCompanySecretResponse,
+    self as wire, CreateOrganizationRequest, CreateOrganizationResponse, FindOrganizationRequest,
+    FindOrganizationResponse, GetOrganizationRequest, GetOrganizationResponse, SetCompanySecretRequest,
+    SetCompanySecretResponse,
 };
 use sha2::Sha256;
 use tonic::{Request, Response, Status};

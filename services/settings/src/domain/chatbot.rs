@@ -86,8 +86,7 @@ impl ProfileChange {
         agent.apply(&mut profile.icons.agent);
         bubble.apply(&mut profile.icons.bubble);
         self.llm_model.apply(&mut profile.llm_model);
-        self.human_support_queue_id
-            .apply(&mut profile.human_support_queue_id);
+        self.human_support_queue_id.apply(&mut profile.human_support_queue_id);
     }
 }
 
@@ -135,7 +134,10 @@ mod tests {
     fn a_minted_id_is_18_or_19_digits() {
         for _ in 0..100 {
             let id = minted_id();
-            assert!(matches!(id.len(), 18 | 19) && id.bytes().all(|byte| byte.is_ascii_digit()), "{id}");
+            assert!(
+                matches!(id.len(), 18 | 19) && id.bytes().all(|byte| byte.is_ascii_digit()),
+                "{id}"
+            );
         }
     }
 
@@ -147,7 +149,12 @@ mod tests {
             ..Profile::default()
         };
         let change = ProfileChange {
-            icons: [Change::Keep, Change::Set("https://example.com/u.png".into()), Change::Keep, Change::Keep],
+            icons: [
+                Change::Keep,
+                Change::Set("https://example.com/u.png".into()),
+                Change::Keep,
+                Change::Keep,
+            ],
             ..ProfileChange::default()
         };
         change.apply(&mut profile);

@@ -127,7 +127,14 @@ mod tests {
         for good in ["https://example.com", "http://10.0.0.1:8080/a.png?x=1#y"] {
             assert!(url("f", Some(good.into())).is_ok(), "{good}");
         }
-        for bad in ["example.com/a.png", "/a.png", "javascript:alert(1)", "https://", "ftp://example.com", "https://a b"] {
+        for bad in [
+            "example.com/a.png",
+            "/a.png",
+            "javascript:alert(1)",
+            "https://",
+            "ftp://example.com",
+            "https://a b",
+        ] {
             assert!(url("f", Some(bad.into())).is_err(), "{bad}");
         }
     }
@@ -136,7 +143,10 @@ mod tests {
     fn a_number_outside_its_range_is_refused_with_the_range() {
         assert_eq!(number("f", Some(5), 1..=5), Ok(Some(5)));
         for wrong in [i32::MIN, 0, 6] {
-            assert_eq!(number("f", Some(wrong), 1..=5), Err(Violation::new("f", "must be 1 to 5")));
+            assert_eq!(
+                number("f", Some(wrong), 1..=5),
+                Err(Violation::new("f", "must be 1 to 5"))
+            );
         }
     }
 }

@@ -160,7 +160,10 @@ impl GeneralSettingsChange {
             &mut to.smart_follow_up_prompts_disabled,
             self.smart_follow_up_prompts_disabled,
         );
-        set(&mut to.smart_follow_up_prompts_count, self.smart_follow_up_prompts_count);
+        set(
+            &mut to.smart_follow_up_prompts_count,
+            self.smart_follow_up_prompts_count,
+        );
         set(&mut to.lead_notifications_disabled, self.lead_notifications_disabled);
         set(&mut to.history_count, self.history_count);
         self.gpt_model.apply(&mut to.gpt_model);
@@ -175,7 +178,10 @@ impl GeneralSettingsChange {
             &mut to.messages_per_conversation_limited,
             self.messages_per_conversation_limited,
         );
-        set(&mut to.max_messages_per_conversation, self.max_messages_per_conversation);
+        set(
+            &mut to.max_messages_per_conversation,
+            self.max_messages_per_conversation,
+        );
         self.fallback_message.apply(&mut to.fallback_message);
         set(&mut to.chat_start, self.chat_start);
     }
@@ -200,7 +206,9 @@ pub fn metadata(field: &str, object: Value) -> Result<Value, Violation> {
         match value {
             Value::String(text) => text.contains('\0'),
             Value::Array(items) => items.iter().any(has_nul),
-            Value::Object(members) => members.iter().any(|(name, value)| name.contains('\0') || has_nul(value)),
+            Value::Object(members) => members
+                .iter()
+                .any(|(name, value)| name.contains('\0') || has_nul(value)),
             _ => false,
         }
     }

@@ -87,8 +87,7 @@ impl HumanSupportChange {
         to.replace_all_other_suggestions = self
             .replace_all_other_suggestions
             .unwrap_or(to.replace_all_other_suggestions);
-        self.positive_feedback_prompt
-            .apply(&mut to.positive_feedback_prompt);
+        self.positive_feedback_prompt.apply(&mut to.positive_feedback_prompt);
         self.request_human_support_prompt
             .apply(&mut to.request_human_support_prompt);
         self.confirmation_message.apply(&mut to.confirmation_message);
@@ -96,9 +95,7 @@ impl HumanSupportChange {
         if let Some(addresses) = self.lead_notification_email {
             to.lead_notification_email = addresses;
         }
-        to.show_escalation_buttons = self
-            .show_escalation_buttons
-            .unwrap_or(to.show_escalation_buttons);
+        to.show_escalation_buttons = self.show_escalation_buttons.unwrap_or(to.show_escalation_buttons);
     }
 }
 
@@ -127,7 +124,16 @@ mod tests {
 
     #[test]
     fn an_address_that_is_none_is_named_by_its_place() {
-        for bad in ["", "a", "a@", "@b.c", "a b@c.d", "a@b.c\r\nBcc: d@e.f", "a@b.c\0", "<a@b.c>"] {
+        for bad in [
+            "",
+            "a",
+            "a@",
+            "@b.c",
+            "a b@c.d",
+            "a@b.c\r\nBcc: d@e.f",
+            "a@b.c\0",
+            "<a@b.c>",
+        ] {
             let violation = addresses("e", vec!["a@example.com".into(), bad.into()]).unwrap_err();
             assert_eq!(violation.field, "e[1]", "{bad:?}");
         }
@@ -138,7 +144,10 @@ mod tests {
     #[test]
     fn addresses_are_kept_once_in_their_order() {
         let texts = ["b@example.com", "a@example.com", "b@example.com"].map(str::to_owned);
-        assert_eq!(addresses("e", texts.into()).unwrap(), ["b@example.com", "a@example.com"]);
+        assert_eq!(
+            addresses("e", texts.into()).unwrap(),
+            ["b@example.com", "a@example.com"]
+        );
     }
 
     #[test]

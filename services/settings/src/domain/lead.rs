@@ -157,7 +157,10 @@ impl Lead {
             ("Visitor", name.clone()),
             ("E-mail", email.clone()),
             ("Phone", phone.clone()),
-            ("Requested by", self.requested_by.as_deref().map(|text| line(text, LINE))),
+            (
+                "Requested by",
+                self.requested_by.as_deref().map(|text| line(text, LINE)),
+            ),
             ("Since", self.created_at.as_deref().map(|text| line(text, LINE))),
         ];
         let quotes = [
@@ -188,7 +191,8 @@ impl Lead {
 
 /// Whether a character would break a line, act on the reader's terminal, or make text read as other than it is.
 fn is_hostile(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    c.is_control()
+        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Somebody's text as one line of at most `max` characters.
@@ -251,7 +255,10 @@ mod tests {
             last_message: None,
             ..lead()
         };
-        assert_eq!(anonymous.mail("Demo").subject, "A visitor is waiting for a person (Demo)");
+        assert_eq!(
+            anonymous.mail("Demo").subject,
+            "A visitor is waiting for a person (Demo)"
+        );
     }
 
     #[test]
@@ -267,7 +274,10 @@ mod tests {
             ..lead()
         };
         let mail = hostile.mail("Demo\r\nX: y");
-        assert_eq!(mail.subject, "Eve Bcc: all@example.com is waiting for a person (Demo X: y)");
+        assert_eq!(
+            mail.subject,
+            "Eve Bcc: all@example.com is waiting for a person (Demo X: y)"
+        );
         let threads: Vec<_> = mail.body.lines().filter(|line| line.starts_with("Thread:")).collect();
         assert_eq!(threads, ["Thread: t Chatbot: another"]);
         assert!(!mail.body.contains(['\r', '\u{1b}', '\u{202e}', '\0']));
