@@ -155,9 +155,7 @@ pub(super) fn text(value: Value) -> Option<String> {
 }
 
 pub(super) fn id(value: Value) -> RedisResult<Id> {
-    text(value)
-        .and_then(|text| text.parse().ok())
-        .ok_or_else(unexpected)
+    text(value).and_then(|text| text.parse().ok()).ok_or_else(unexpected)
 }
 
 pub(super) fn array(value: Value) -> RedisResult<Vec<Value>> {
@@ -236,9 +234,7 @@ pub(super) fn recovering_key(schema: &str) -> String {
 /// Whether the server says that there is no such stream or group.
 pub(super) fn is_missing(error: &RedisError) -> bool {
     matches!(error.code(), Some("NOGROUP" | "UNBLOCKED"))
-        || error
-            .detail()
-            .is_some_and(|detail| detail.contains("no such key"))
+        || error.detail().is_some_and(|detail| detail.contains("no such key"))
 }
 
 #[cfg(test)]

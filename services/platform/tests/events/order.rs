@@ -24,8 +24,7 @@ async fn an_event_waits_for_its_predecessor(_: PgPoolOptions, options: PgConnect
         site.add(id::new(), "threads/1", sequence).await;
     }
     let consumer = site.consumer(Ledger::new());
-    site.until_effects("threads/1", &[1, 2, 3, 4, 5, 6])
-        .await;
+    site.until_effects("threads/1", &[1, 2, 3, 4, 5, 6]).await;
     site.until_acknowledged().await;
     consumer.stop().await;
 }
@@ -58,13 +57,11 @@ async fn an_event_whose_predecessor_never_comes_goes_ahead_in_the_end(_: PgPoolO
     site.add(id::new(), "threads/unknown", 8).await;
     let consumer = site.consumer(Ledger::new());
     site.until_effects("threads/known", &[1, 3]).await;
-    site.until_effects("threads/unknown", &[7, 8])
-        .await;
+    site.until_effects("threads/unknown", &[7, 8]).await;
     // Too late: the order is kept.
     site.add(id::new(), "threads/known", 2).await;
     site.add(id::new(), "threads/known", 4).await;
-    site.until_effects("threads/known", &[1, 3, 4])
-        .await;
+    site.until_effects("threads/known", &[1, 3, 4]).await;
     site.until_acknowledged().await;
     consumer.stop().await;
 }
@@ -101,12 +98,13 @@ async fn an_event_waits_as_long_as_a_peer_works_on_its_predecessor(_: PgPoolOpti
 }
 
 #[sqlx::test(migrations = false)]
-async fn an_event_waits_as_long_as_its_context_publishes_again_what_was_lost(_: PgPoolOptions, options: PgConnectOptions) {
+async fn an_event_waits_as_long_as_its_context_publishes_again_what_was_lost(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let site = impatient(options).await;
     let mut recovering = redis::cmd("SET");
-    recovering
-        .arg("handoff:recovering:elsewhere")
-        .arg(1);
+    recovering.arg("handoff:recovering:elsewhere").arg(1);
     let () = site.redis.ask(recovering).await;
     site.add(id::new(), "threads/1", 2).await;
     let relay = site.relay();
@@ -137,8 +135,7 @@ async fn one_subject_that_waits_does_not_hold_up_the_others(_: PgPoolOptions, op
     };
     site.add(id::new(), "threads/slow", 1).await;
     for number in 0..50 {
-        site.add(id::new(), &format!("threads/{number}"), 1)
-            .await;
+        site.add(id::new(), &format!("threads/{number}"), 1).await;
     }
     until(async || site.count("effects where subject <> 'threads/slow'").await == 50).await;
     consumer.stop().await;

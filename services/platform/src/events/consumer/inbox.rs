@@ -101,7 +101,13 @@ impl Inbox {
     }
 
     /// Puts an event aside, so that those after it can go on.
-    pub(super) async fn park(&self, stream: Stream, event: &Received, json: &str, error: &anyhow::Error) -> Result<(), sqlx::Error> {
+    pub(super) async fn park(
+        &self,
+        stream: Stream,
+        event: &Received,
+        json: &str,
+        error: &anyhow::Error,
+    ) -> Result<(), sqlx::Error> {
         db::statement(&self.park)
             .bind(self.group)
             .bind(event.id)
