@@ -15,7 +15,7 @@ use proto::settings::v1::{ChatStart, GetChatbotProfileRequest, GetChatbotProfile
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status};
 
-use crate::domain::{Error, Mode};
+use crate::domain::{Error, Mode, lookup};
 
 /// From this age on a profile is renewed in the background.
 const RENEW: Duration = Duration::from_secs(10);
@@ -97,8 +97,10 @@ impl Chatbots {
     /// A chatbot's profile.
     ///
     /// # Errors
-    /// [`Error::ChatbotNotFound`]; `UNAVAILABLE` when settings can't be reached and the chatbot is not known.
+    /// [`Error::ChatbotNotFound`]; [`Error::Invalid`] naming `chatbot_id`; `UNAVAILABLE` when settings can't be reached and
+    /// the chatbot is not known.
     pub(crate) async fn profile(&self, org: OrgId, chatbot_id: &str) -> Result<Arc<Profile>, Status> {
+        lookup("chatbot_id", chatbot_id)?;
         let known = self.known.read().get(&org).and_then(|bots| {
             bots.get(chatbot_id).map(|known| {
                 let age = known.at.elapsed();
