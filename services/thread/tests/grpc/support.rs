@@ -2,8 +2,6 @@
 //!
 //! There is no Redis in it: nothing that this context answers may depend on one. Events are read from the outbox.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests panic as tests do")]
-
 use std::time::Duration;
 
 use clap::Parser as _;
@@ -90,7 +88,10 @@ impl Drop for Database {
         let (server, name) = (self.server.clone(), self.name.clone());
         // On a thread of its own, because the test's runtime may be on its way out.
         let dropping = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
             runtime.block_on(async {
                 let mut connection = PgConnection::connect_with(&server).await?;
                 connection
@@ -226,7 +227,9 @@ impl World {
             subdomain: subdomain.to_owned(),
         };
         let nobody = OrgId(uuid::Uuid::nil());
-        let created = client.create_organization(self.service_key.request(nobody, create)).await;
+        let created = client
+            .create_organization(self.service_key.request(nobody, create))
+            .await;
         let id = created.unwrap().into_inner().organization.unwrap().id;
         let id = OrgId(id.parse().unwrap());
         let chatbot = settings::CreateChatbotRequest {
@@ -245,13 +248,16 @@ impl World {
             }),
             ..settings::CreateChatbotRequest::default()
         };
-        client.create_chatbot(self.service_key.request(id, chatbot)).await.unwrap();
+        client
+            .create_chatbot(self.service_key.request(id, chatbot))
+            .await
+            .unwrap();
         let human_support = settings::CreateHumanSupportSettingsRequest {
             chatbot_id: BOT.to_owned(),
-            fields: Some(settings::HumanSupportFields {
+            settings: Some(settings::HumanSupportSettingsChange {
                 enable_human_support: Some(false),
                 human_support_confirmation_message: Some(CONFIRMATION.to_owned()),
-                ..settings::HumanSupportFields::default()
+                ..settings::HumanSupportSettingsChange::default()
             }),
         };
         let created = client.create_human_support_settings(self.service_key.request(id, human_support));
@@ -271,8 +277,9 @@ impl World {
             scopes: scopes.iter().map(|&scope| scope.to_owned()).collect(),
             expires_at: None,
         };
-        let answer = self.settings.clone().create_api_key(self.service_key.request(org.id, request));
-        let key = answer.await.unwrap().into_inner().key;
+        let mut client = self.settings.clone();
+        let created = client.create_api_key(self.service_key.request(org.id, request)).await;
+        let key = created.unwrap().into_inner().key;
         Org {
             id: org.id,
             key: Key(format!("Bearer {key}").parse().unwrap()),
@@ -293,7 +300,10 @@ impl World {
             name: id.to_owned(),
             ..settings::CreateChatbotRequest::default()
         };
-        client.create_chatbot(self.service_key.request(self.org.id, create)).await.unwrap();
+        client
+            .create_chatbot(self.service_key.request(self.org.id, create))
+            .await
+            .unwrap();
         let mut update = settings::UpdateGeneralSettingsRequest {
             chatbot_id: id.to_owned(),
             ..settings::UpdateGeneralSettingsRequest::default()
@@ -491,7 +501,12 @@ impl Org {
             state: state.into(),
             ..pb::ListEscalationsRequest::default()
         };
-        self.api().list_escalations(request).await.unwrap().into_inner().escalations
+        self.api()
+            .list_escalations(request)
+            .await
+            .unwrap()
+            .into_inner()
+            .escalations
     }
 
     pub(crate) async fn acknowledge(&self, id: &str) -> pb::Escalation {
@@ -567,7 +582,11 @@ pub(crate) fn fields(status: &Status) -> Vec<String> {
 #[track_caller]
 pub(crate) fn assert_invalid<T: std::fmt::Debug>(result: Result<T, Status>, field: &str) {
     let status = result.unwrap_err();
-    assert_eq!((status.code(), fields(&status)), (Code::InvalidArgument, vec![field.to_owned()]), "{status:?}");
+    assert_eq!(
+        (status.code(), fields(&status)),
+        (Code::InvalidArgument, vec![field.to_owned()]),
+        "{status:?}"
+    );
 }
 
 /// A point in time that can be compared.
