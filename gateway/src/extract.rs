@@ -54,7 +54,15 @@ impl FromRequest<Gateway> for Call {
             None => return Err(Failure::internal("a request came around the edge")),
         };
         let params = match RawPathParams::from_request_parts(&mut parts, &()).await {
-            Ok(params) => Some(params),
+            Ok(params) => {
+                if let Some((name, _)) = params.iter().find(|(_, value)| !is_id(value)) {
+                    return Err(Failure::invalid(
+                        name,
+                        "must be 1 to 128 characters of A-Z a-z 0-9 . _ ~ -",
+                    ));
+                }
+                Some(params)
+            }
             Err(RawPathParamsRejection::InvalidUtf8InPathParam(error)) => {
                 // The name of the parameter is only in the text.
                 let text = error.body_text();
@@ -81,8 +89,13 @@ static PASSED_ON: [HeaderName; 3] = [
     HeaderName::from_static("traceparent"),
 ];
 
-/// Ids are `[A-Za-z0-9._~-]{1,128}`.
-const ID_BYTES: usize = 128;
+/// `[A-Za-z0-9._~-]{1,128}`, which every id of every context is.
+fn is_id(text: &str) -> bool {
+    (1..=128).contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'~' | b'-'))
+}
 
 impl Call {
     /// The thread context.
@@ -116,26 +129,12 @@ impl Call {
 
     /// A path parameter, which is always an id.
     pub(crate) fn id(&self, name: &str) -> Result<String, Failure> {
-        let value = self
-            .params
+        self.params
             .iter()
             .flatten()
             .find(|(param, _)| *param == name)
-            .map(|(_, value)| value)
-            .ok_or_else(|| Failure::internal("a handler asks for a parameter its path does not have"))?;
-        let fits = !value.is_empty()
-            && value.len() <= ID_BYTES
-            && value
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'~' | b'-'));
-        if fits {
-            Ok(value.to_owned())
-        } else {
-            Err(Failure::invalid(
-                name,
-                "must be 1 to 128 characters of A-Z a-z 0-9 . _ ~ -",
-            ))
-        }
+            .map(|(_, id)| id.to_owned())
+            .ok_or_else(|| Failure::internal("a handler asks for a parameter its path does not have"))
     }
 
     /// `{chatbotId}`.

@@ -13,7 +13,7 @@ use http::{HeaderValue, Method, StatusCode};
 use serde_json::json;
 use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn, PathItem};
 use utoipa::openapi::response::ResponseBuilder;
-use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
     Components, ContentBuilder, Header, InfoBuilder, License, OpenApi, OpenApiBuilder, Ref, RefOr, Required, Server,
@@ -68,7 +68,60 @@ pub(crate) fn describe(routes: OpenApiRouter<Gateway>) -> (Router<Gateway>, Open
             complete(path, &method, operation);
         }
     }
+    require_what_answers_always_have(&mut document);
     (routes, document)
+}
+
+/// Members of answers that are left out instead of being null.
+const MAY_LACK: [(&str, &str); 4] = [
+    ("Answer_", "message"),
+    ("ChatbotMessage", "agentName"),
+    ("LastMessage", "question"),
+    ("LastMessage", "answer"),
+];
+
+/// Declares the members of answers as required: they are there even where they are null, while a member of a request
+/// that may be null may be absent. utoipa can't tell the two apart.
+fn require_what_answers_always_have(document: &mut OpenApi) {
+    let Some(components) = &mut document.components else {
+        return;
+    };
+    let mut bodies = String::new();
+    for item in document.paths.paths.values_mut() {
+        for (_, operation) in operations(item) {
+            bodies.push_str(&json!(operation.request_body).to_string());
+        }
+    }
+    // What requests are made of, and what those schemas are made of in turn.
+    let mut requested = Vec::new();
+    loop {
+        let found = components
+            .schemas
+            .iter()
+            .find(|(name, _)| !requested.contains(*name) && bodies.contains(&format!("schemas/{name}\"")));
+        let Some((name, schema)) = found else {
+            break;
+        };
+        bodies.push_str(&json!(schema).to_string());
+        requested.push(name.clone());
+    }
+    for (name, schema) in &mut components.schemas {
+        if let RefOr::T(Schema::Object(object)) = schema
+            && !requested.contains(name)
+        {
+            let lacks = |member: &str| {
+                MAY_LACK
+                    .iter()
+                    .any(|(of, lacked)| name.starts_with(of) && *lacked == member)
+            };
+            object.required = object
+                .properties
+                .keys()
+                .filter(|member| !lacks(member))
+                .cloned()
+                .collect();
+        }
+    }
 }
 
 const ABOUT: &str = "Chatbot threads that are handed off to people.
