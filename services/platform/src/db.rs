@@ -5,6 +5,7 @@
 //! the middle of something is checked, within a second, before anybody gets it.
 
 use std::fmt;
+use std::io;
 use std::ops::{Deref, DerefMut};
 use std::str::FromStr as _;
 use std::sync::Arc;
@@ -232,7 +233,11 @@ impl Db {
 }
 
 async fn connect(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
-    PgConnection::connect_with(options).await
+    PgConnection::connect_with(options).await.map_err(|error| match error {
+        // A server that goes away during the handshake is taken for one that answers nonsense.
+        sqlx::Error::Protocol(text) => io::Error::new(io::ErrorKind::ConnectionAborted, text).into(),
+        error => error,
+    })
 }
 
 async fn alive(connection: &mut PgConnection) -> bool {
