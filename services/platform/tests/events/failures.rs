@@ -100,29 +100,14 @@ async fn a_neighbour_that_is_away_is_waited_for_however_often(_: PgPoolOptions, 
 async fn an_event_that_ends_every_process_it_is_given_to_is_parked(_: PgPoolOptions, options: PgConnectOptions) {
     let site = Site::new(options).await;
     site.add(id::new(), "threads/1", 1).await;
-    let mut group = redis::cmd("XGROUP");
-    group.arg("CREATE").arg(Stream::Events.key()).arg("ledger").arg("0");
-    let () = site.redis.ask(group).await;
-    let mut read = redis::cmd("XREADGROUP");
-    read.arg("GROUP")
-        .arg("ledger")
-        .arg("a process that died")
-        .arg("STREAMS")
-        .arg(Stream::Events.key())
-        .arg(">");
-    let _given: redis::Value = site.redis.ask(read).await;
+    let entry = site.give_to("a process that died").await;
     let mut times = redis::cmd("XCLAIM");
-    let entries: Vec<(String, Vec<String>)> = {
-        let mut range = redis::cmd("XRANGE");
-        range.arg(Stream::Events.key()).arg("-").arg("+");
-        site.redis.ask(range).await
-    };
     times
         .arg(Stream::Events.key())
         .arg("ledger")
         .arg("a process that died")
         .arg(0)
-        .arg(&entries[0].0)
+        .arg(entry)
         .arg("RETRYCOUNT")
         .arg(8);
     let _counted: redis::Value = site.redis.ask(times).await;

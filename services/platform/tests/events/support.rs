@@ -254,6 +254,21 @@ impl Site {
         let _id: String = self.redis.ask(command).await;
     }
 
+    /// Gives the one entry there is to a member of the group that does nothing about it.
+    pub(crate) async fn give_to(&self, member: &str) -> String {
+        let mut group = redis::cmd("XGROUP");
+        group.arg("CREATE").arg(Stream::Events.key()).arg("ledger").arg("0");
+        let () = self.redis.ask(group).await;
+        let mut read = redis::cmd("XREADGROUP");
+        read.arg("GROUP").arg("ledger").arg(member);
+        read.arg("STREAMS").arg(Stream::Events.key()).arg(">");
+        let _given: redis::Value = self.redis.ask(read).await;
+        let mut range = redis::cmd("XRANGE");
+        range.arg(Stream::Events.key()).arg("-").arg("+");
+        let entries: Vec<(String, Vec<String>)> = self.redis.ask(range).await;
+        entries[0].0.clone()
+    }
+
     pub(crate) fn relay(&self) -> Process {
         let (db, redis) = (self.db.clone(), self.redis.config());
         Process::start(|server| events::relay(server, db, "producer", &self.outbox, redis))
