@@ -112,8 +112,22 @@ impl Process {
 
     /// Asks it to end.
     pub fn terminate(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    /// Makes it hang: its connections stay open and nothing is answered.
+    pub fn pause(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets it go on.
+    pub fn resume(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(self.pid().cast_signed()).expect("no process has the id 0");
-        kill_process(pid, Signal::TERM).expect("it is a child of this test");
+        kill_process(pid, signal).expect("it is a child of this test");
     }
 
     /// Waits for its end.
@@ -133,7 +147,7 @@ impl Drop for Process {
         let _ = self.child.wait();
         if std::thread::panicking() {
             let log = self.log();
-            let last = &log[log.len().saturating_sub(40)..];
+            let last = &log[log.len().saturating_sub(15)..];
             eprintln!("--- the last lines of {}:\n{}", self.name, last.join("\n"));
         }
     }

@@ -1,6 +1,8 @@
 //! What is wrong with a request is told as documented, on every route: the routes and their members are taken from the
 //! description, so that a new one is covered without being listed here.
 
+use std::sync::LazyLock;
+
 use http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
@@ -14,14 +16,11 @@ struct Operation {
     detail: Value,
 }
 
-fn description() -> Value {
-    serde_json::from_str(&gateway::document()).unwrap()
-}
+static DESCRIPTION: LazyLock<Value> = LazyLock::new(|| serde_json::from_str(&gateway::document()).unwrap());
 
 fn operations() -> Vec<Operation> {
-    let description = description();
     let mut operations = Vec::new();
-    for (pattern, item) in description["paths"].as_object().unwrap() {
+    for (pattern, item) in DESCRIPTION["paths"].as_object().unwrap() {
         for (method, detail) in item.as_object().unwrap() {
             operations.push(Operation {
                 method: method.to_uppercase().parse().unwrap(),
@@ -69,8 +68,7 @@ impl Operation {
             Value::String(reference) => (reference.as_str(), true),
             _ => (schema["$ref"].as_str()?, false),
         };
-        let description = description();
-        let schema = &description["components"]["schemas"][reference.rsplit('/').next()?];
+        let schema = &DESCRIPTION["components"]["schemas"][reference.rsplit('/').next()?];
         Some(Body {
             members: schema["properties"].as_object()?.clone(),
             listed,

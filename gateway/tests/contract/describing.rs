@@ -85,7 +85,7 @@ async fn the_description_and_its_pages_are_served_to_everybody_and_need_nothing_
         let page = page.text().await.unwrap();
         let assets: Vec<_> = page
             .split(['"', '\''])
-            .filter(|text| text.ends_with(".js") || text.ends_with(".css"))
+            .filter(|text| [Some("js"), Some("css")].contains(&text.rsplit_once('.').map(|(_, kind)| kind)))
             .map(|text| text.trim_start_matches("./"))
             .collect();
         assert!(assets.len() >= 3, "{page}");

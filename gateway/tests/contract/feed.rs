@@ -85,7 +85,8 @@ impl Stream {
     /// The next block; `None` when the feed has ended.
     async fn block(&mut self) -> Option<Block> {
         loop {
-            if let Some((block, rest)) = self.text.split_once("\n\n") {
+            if let Some(end) = self.text.find("\n\n") {
+                let block: String = self.text.drain(..end + 2).collect();
                 let mut read = Block::default();
                 for line in block.lines() {
                     match line.split_once(": ").unwrap_or((line, "")) {
@@ -96,7 +97,6 @@ impl Stream {
                         _ => {}
                     }
                 }
-                self.text = rest.to_owned();
                 return Some(read);
             }
             let chunk = within(self.response.chunk()).await.ok()??;
@@ -116,7 +116,11 @@ impl Stream {
 
     /// The next event, which is of this type: where it leads to, and what it says.
     async fn event_of(&mut self, kind: &str) -> (String, Value) {
-        let block = self.event().await;
+        let mut block = self.event().await;
+        // Who subscribes while the reader is still finding out where now is, is told that by a reset.
+        while block.event == "reset" {
+            block = self.event().await;
+        }
         assert_eq!(block.event, kind, "{block:?}");
         let event: Value = serde_json::from_str(&block.data).unwrap();
         assert_eq!(event["type"], kind);
@@ -133,7 +137,7 @@ async fn an_escalation_is_seen_by_its_own_organization_as_it_happens() {
     let mut escalations = Stream::open(world.request(Method::GET, "/api/v1/events?types=escalation.*")).await;
     let theirs = world
         .http
-        .get(format!("{}/v1/events", world.url))
+        .get(format!("{}/v1/events?types=thread.*,escalation.*", world.url))
         .bearer_auth(&stranger);
     let mut theirs = Stream::open(theirs).await;
     // From now on may be a moment from now: the reader of the streams says so by itself when it starts late.
@@ -149,7 +153,7 @@ async fn an_escalation_is_seen_by_its_own_organization_as_it_happens() {
         if block.event == "escalation.created" {
             break;
         }
-        let others = ["chatbot.", "thread.", "message."];
+        let others = ["reset", "chatbot.", "thread.", "message."];
         assert!(others.iter().any(|kind| block.event.starts_with(kind)), "{block:?}");
     }
 
@@ -195,12 +199,12 @@ async fn a_feed_goes_on_after_the_last_event_that_was_received() {
 async fn a_position_that_nobody_knows_any_more_is_told_by_a_reset() {
     let redis = Redis::start().await;
     let world = world(&redis, gateway::Limits::default()).await;
-    let mut stream = Stream::open(world.request(Method::GET, "/v1/events")).await;
+    let mut stream = Stream::open(world.request(Method::GET, "/v1/events?types=thread.created")).await;
     world.thread("one").await;
     stream.event_of("thread.created").await;
     // Redis was emptied since: the position is one of another life.
     let request = world
-        .request(Method::GET, "/v1/events")
+        .request(Method::GET, "/v1/events?types=thread.created")
         .header("last-event-id", "99999999999999-0,99999999999999-0");
     let mut resumed = Stream::open(request).await;
     let block = resumed.event().await;
@@ -237,8 +241,8 @@ async fn a_feed_ends_when_its_key_is_revoked() {
     let (id, key) = world.key(world.org, &["events:read"]).await;
     let mut stream = Stream::open(world.http.get(format!("{}/v1/events", world.url)).bearer_auth(&key)).await;
     world.revoke(world.org, &id).await;
-    assert!(within(stream.block()).await.is_none());
-    let mut own = Stream::open(world.request(Method::GET, "/v1/events")).await;
+    within(async { while stream.block().await.is_some() {} }).await;
+    let mut own = Stream::open(world.request(Method::GET, "/v1/events?types=thread.created")).await;
     world.thread("t").await;
     own.event_of("thread.created").await;
 }

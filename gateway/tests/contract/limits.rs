@@ -3,9 +3,14 @@
 use std::num::NonZeroU32;
 
 use http::{Method, StatusCode};
+use platform::OrgId;
+use platform::access::{Access, ApiKey, ServiceKey};
+use platform::events::{Feed, redis};
+use platform::link::Link;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
 
 use crate::support::{Answer, BOT, Layout, World, within};
 
@@ -192,31 +197,43 @@ async fn after_a_body_that_is_too_large_the_connection_ends_and_the_answer_is_re
     }
 }
 
+/// A gateway whose services are all at `url`, asked once.
+async fn asked_with_services_at(url: &str, limits: gateway::Limits) -> Answer {
+    let link = || Link::remote(url).unwrap();
+    let stop = CancellationToken::new();
+    let deps = gateway::Dependencies {
+        settings: link(),
+        thread: link(),
+        access: Access::new(link(), ServiceKey::random()),
+        feed: Feed::start(redis::Config::new("redis://127.0.0.1:1"), stop.clone()),
+        limits,
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let gateway = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(gateway::serve(listener, deps, stop.clone()));
+    let key = ApiKey::mint(OrgId(uuid::Uuid::nil())).to_text();
+    let request = reqwest::Client::new().get(format!("{gateway}/v1/chatbots"));
+    let answer = Answer::of(request.bearer_auth(key)).await;
+    stop.cancel();
+    answer
+}
+
 #[tokio::test]
 async fn a_service_that_is_away_is_a_503_that_can_be_retried() {
-    let nowhere = || platform::link::Link::remote("http://127.0.0.1:1").unwrap();
-    let stop = tokio_util::sync::CancellationToken::new();
-    let deps = gateway::Dependencies {
-        settings: nowhere(),
-        thread: nowhere(),
-        access: platform::access::Access::new(nowhere(), platform::access::ServiceKey::random()),
-        feed: platform::events::Feed::start(
-            platform::events::redis::Config::new("redis://127.0.0.1:1"),
-            stop.clone(),
-        ),
-        limits: gateway::Limits::default(),
-    };
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(gateway::serve(listener, deps, stop.clone()));
-    let key = platform::access::ApiKey::mint(platform::OrgId(uuid::Uuid::nil())).to_text();
-    let request = reqwest::Client::new()
-        .get(format!("{url}/v1/chatbots"))
-        .bearer_auth(key);
-    let answer = Answer::of(request).await;
+    let answer = asked_with_services_at("http://127.0.0.1:1", gateway::Limits::default()).await;
     answer.is_error(503, "UNAVAILABLE");
     assert!(!answer.text.contains("127.0.0.1"), "{}", answer.text);
-    stop.cancel();
+}
+
+#[tokio::test]
+async fn a_service_that_does_not_answer_is_a_503_when_the_deadline_has_passed() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    let limits = gateway::Limits {
+        http_deadline_ms: 100,
+        ..gateway::Limits::default()
+    };
+    asked_with_services_at(&url, limits).await.is_error(503, "UNAVAILABLE");
 }
 
 #[tokio::test]

@@ -1,6 +1,5 @@
 //! A world for each test: a database of its own, both contexts and the gateway in this process, and an organization with
 //! a chatbot.
-#![expect(clippy::unwrap_used, reason = "helpers of tests panic as tests do")]
 
 use std::time::Duration;
 

@@ -387,6 +387,8 @@ async fn a_chatbot_and_a_thread_may_be_called_like_a_literal_segment() {
     assert_eq!(thread.json["data"]["thread"]["chatbotId"], "chatbot", "{}", thread.text);
     let got = world.get("/v1/chatbots/chatbot/threads/update-thread").await;
     assert_eq!(got.status, StatusCode::OK, "{}", got.text);
+    let got = world.get("/v1/chatting/chatbot/thread/update-thread").await;
+    assert_eq!(got.json["data"]["thread"]["id"], "update-thread", "{}", got.text);
     let settings = world
         .patch("/v0/chatbots/chatbot/settings/general", json!({"historyCount": 2}))
         .await;

@@ -108,17 +108,15 @@ impl Db {
 
     /// The same from connect options, as tests have them.
     pub fn with_options(options: PgConnectOptions, application: &str, size: usize) -> Self {
-        let options = options
-            .application_name(application)
-            .options([
-                ("statement_timeout", "2000"),
-                ("lock_timeout", "2000"),
-                ("idle_in_transaction_session_timeout", "10000"),
-                ("tcp_user_timeout", "5000"),
-                ("tcp_keepalives_idle", "5"),
-                ("tcp_keepalives_interval", "2"),
-                ("tcp_keepalives_count", "3"),
-            ]);
+        let options = options.application_name(application).options([
+            ("statement_timeout", "2000"),
+            ("lock_timeout", "2000"),
+            ("idle_in_transaction_session_timeout", "10000"),
+            ("tcp_user_timeout", "5000"),
+            ("tcp_keepalives_idle", "5"),
+            ("tcp_keepalives_interval", "2"),
+            ("tcp_keepalives_count", "3"),
+        ]);
         Self(Arc::new(Pool {
             options,
             permits: Arc::new(Semaphore::new(size)),
@@ -254,7 +252,9 @@ pub struct Conn {
 
 impl fmt::Debug for Conn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Conn").field("clean", &self.clean).finish_non_exhaustive()
+        f.debug_struct("Conn")
+            .field("clean", &self.clean)
+            .finish_non_exhaustive()
     }
 }
 
@@ -345,7 +345,10 @@ impl DerefMut for Tx {
 impl<'p> Executor<'p> for &'p Db {
     type Database = Postgres;
 
-    fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Result<Either<sqlx::postgres::PgQueryResult, PgRow>, sqlx::Error>>
+    fn fetch_many<'e, 'q: 'e, E>(
+        self,
+        query: E,
+    ) -> BoxStream<'e, Result<Either<sqlx::postgres::PgQueryResult, PgRow>, sqlx::Error>>
     where
         'p: 'e,
         E: 'q + Execute<'q, Postgres>,
@@ -378,7 +381,11 @@ impl<'p> Executor<'p> for &'p Db {
         })
     }
 
-    fn prepare_with<'e>(self, sql: SqlStr, parameters: &'e [PgTypeInfo]) -> BoxFuture<'e, Result<PgStatement, sqlx::Error>>
+    fn prepare_with<'e>(
+        self,
+        sql: SqlStr,
+        parameters: &'e [PgTypeInfo],
+    ) -> BoxFuture<'e, Result<PgStatement, sqlx::Error>>
     where
         'p: 'e,
     {

@@ -100,7 +100,13 @@ impl MasterKey {
         let mut nonce = [0; NONCE];
         rand::rng().fill_bytes(&mut nonce);
         let sealed = cipher(&self.current)
-            .encrypt(XNonce::from_slice(&nonce), Payload { msg: secret, aad: place })
+            .encrypt(
+                XNonce::from_slice(&nonce),
+                Payload {
+                    msg: secret,
+                    aad: place,
+                },
+            )
             .expect("a secret fits into memory");
         [nonce.as_slice(), &sealed].concat()
     }
@@ -115,7 +121,13 @@ impl MasterKey {
             .chain(&self.previous)
             .find_map(|key| {
                 cipher(key)
-                    .decrypt(XNonce::from_slice(nonce), Payload { msg: sealed, aad: place })
+                    .decrypt(
+                        XNonce::from_slice(nonce),
+                        Payload {
+                            msg: sealed,
+                            aad: place,
+                        },
+                    )
                     .ok()
             })
             .ok_or(Error::Unopenable)

@@ -475,7 +475,7 @@ mod tests {
                 .unwrap();
             deadline_of(&request)
         };
-        assert_eq!(read("1H"), Some(Duration::from_secs(3600)));
+        assert_eq!(read("1H"), Some(Duration::from_hours(1)));
         assert_eq!(read("250m"), Some(Duration::from_millis(250)));
         assert_eq!(read("5S"), Some(Duration::from_secs(5)));
         for wrong in ["", "S", "5", "-1S", "123456789S", "5x"] {

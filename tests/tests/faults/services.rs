@@ -1,8 +1,15 @@
-//! Settings is away, on which everything else depends.
+//! A service is away, or hangs.
 
+use std::time::Duration;
+
+use futures::future::join_all;
 use journeys::{CHATBOT, Role, Shape, System, until};
 use proto::settings::v1::CreateApiKeyRequest;
 use serde_json::{Value, json};
+use tokio::time::Instant;
+
+/// The deadline at the edge.
+const ANSWERED: Duration = Duration::from_secs(5);
 
 #[tokio::test]
 async fn while_settings_is_down_known_keys_and_chatbots_go_on() {
@@ -50,4 +57,47 @@ async fn while_settings_is_down_known_keys_and_chatbots_go_on() {
         system.mails().iter().any(|mail| mail.contains("while")).then_some(())
     })
     .await;
+}
+
+#[tokio::test]
+async fn while_the_thread_service_hangs_callers_are_answered_in_time_and_nothing_is_done_twice_later() {
+    let mut system = System::start(Shape::SeparateProcesses).await;
+    let caller = system.caller();
+    let threads = format!("/v0/chatbots/{CHATBOT}/threads");
+    caller.post(&threads, json!({"threadId": "t"})).data().await;
+    let message = format!("/v0/chatbots/{CHATBOT}/message");
+    let send = async |number: usize| {
+        let text = format!("message {number}");
+        let body = json!({"threadId": "t", "message": text});
+        caller.post(&message, body).once(text).send().await
+    };
+
+    system.process(Role::Threads).pause();
+    join_all((0..20).map(async |number| {
+        let asked = Instant::now();
+        let answer = send(number).await;
+        let took = asked.elapsed();
+        answer.assert_unavailable();
+        assert!(took <= ANSWERED, "it took {took:?}");
+    }))
+    .await;
+    system.process(Role::Threads).resume();
+
+    for number in 0..20 {
+        until("a retry succeeds", async || {
+            let answer = send(number).await;
+            (answer.status == 200).then_some(())
+        })
+        .await;
+    }
+    let thread = caller.get(format!("{threads}/t")).data().await;
+    let messages = thread["thread"]["messages"].as_array().unwrap();
+    let mut texts: Vec<_> = messages
+        .iter()
+        .map(|message| message["question"]["text"].as_str().unwrap())
+        .collect();
+    assert_eq!(texts.len(), 20);
+    texts.sort_unstable();
+    texts.dedup();
+    assert_eq!(texts.len(), 20);
 }

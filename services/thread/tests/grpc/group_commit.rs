@@ -4,7 +4,7 @@ use proto::thread::v1 as pb;
 use thread_service::WriteConfig;
 use tonic::{Code, Status};
 
-use crate::support::{Layout, World, assert_gapless, assert_refused, from_visitor, keyed};
+use crate::support::{Layout, World, assert_gapless, assert_refused, from_visitor, keyed, until};
 
 /// Everything in one queue.
 fn one_shard() -> Layout {
@@ -202,4 +202,48 @@ async fn a_full_queue_refuses_at_once_and_stores_nothing_of_what_it_refused() {
     assert_eq!(thread.message_count, 4);
     assert_eq!(messages, accepted);
     assert!(world.org.append(from_visitor("t", "room again")).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_batch_that_is_the_victim_of_a_deadlock_is_stored_after_all() {
+    let world = World::with(one_shard()).await;
+    for thread in ["stall", "first", "second"] {
+        world.org.thread(thread).await;
+    }
+    let mut opponent = world
+        .hold("select from thread.threads where thread_id = 'second' for update")
+        .await;
+    let pid: i32 = sqlx::query_scalar("select pg_backend_pid()")
+        .fetch_one(&mut *opponent)
+        .await
+        .unwrap();
+    let batch = [from_visitor("second", "Hello"), from_visitor("first", "Hello")];
+    let deadlock = async {
+        until(async || {
+            let blocked = "select count(*) from pg_stat_activity where $1 = any(pg_blocking_pids(pid))";
+            let blocked: i64 = sqlx::query_scalar(blocked)
+                .bind(pid)
+                .fetch_one(&world.pool)
+                .await
+                .unwrap();
+            blocked > 0
+        })
+        .await;
+        // The batch has waited longer: it is the first to notice, and gives way.
+        let lock = sqlx::query("select from thread.threads where thread_id = 'first' for update");
+        lock.execute(&mut *opponent).await.unwrap();
+        opponent.commit().await.unwrap();
+    };
+    let (answers, ()) = tokio::join!(as_one_batch(&world, batch), deadlock);
+    for answer in answers {
+        assert_eq!(answer.unwrap().position, 1);
+    }
+    until(async || {
+        world
+            .count("select deadlocks from pg_stat_database where datname = current_database()")
+            .await
+            == 1
+    })
+    .await;
+    assert_gapless(&world.events("threads").await);
 }

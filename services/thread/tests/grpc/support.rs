@@ -149,8 +149,8 @@ impl World {
         let database = Database::create().await;
         let settings_db = Db::with_options(database.options(), "settings", 8);
         settings_db.migrate(&settings_service::MIGRATOR).await.unwrap();
-        let migrating = Db::with_options(database.options(), "thread", 1);
-        migrating.migrate(&thread_service::MIGRATOR).await.unwrap();
+        let thread_db = Db::with_options(database.options(), "thread", 1);
+        thread_db.migrate(&thread_service::MIGRATOR).await.unwrap();
 
         let (master_key, service_key) = (MasterKey::random(), ServiceKey::random());
         let stop = CancellationToken::new();
