@@ -76,14 +76,14 @@ impl Caller {
         self.ask(Method::GET, path)
     }
 
-    /// `POST` of a JSON body.
+    /// `POST` of a JSON body, or of none when it is null.
     pub fn post(&self, path: impl AsRef<str>, body: Value) -> Ask {
-        self.ask(Method::POST, path).json(&body)
+        self.ask(Method::POST, path).json(body)
     }
 
-    /// `PATCH` with a JSON body.
+    /// `PATCH` with a JSON body, or with none when it is null.
     pub fn patch(&self, path: impl AsRef<str>, body: Value) -> Ask {
-        self.ask(Method::PATCH, path).json(&body)
+        self.ask(Method::PATCH, path).json(body)
     }
 
     /// The live feed from now on, of what `query` asks for.
@@ -117,9 +117,12 @@ impl Caller {
 pub struct Ask(RequestBuilder);
 
 impl Ask {
-    /// A JSON body.
-    pub fn json(self, body: &Value) -> Self {
-        Self(self.0.json(body))
+    /// A JSON body; null stands for none.
+    pub fn json(self, body: Value) -> Self {
+        match body {
+            Value::Null => self,
+            body => Self(self.0.json(&body)),
+        }
     }
 
     /// An `Idempotency-Key`.

@@ -54,8 +54,8 @@ impl LiveFeed {
     async fn block(&mut self) -> String {
         loop {
             if let Some((block, rest)) = self.text.split_once("\n\n") {
-                let block = block.to_owned();
-                self.text = rest.to_owned();
+                let (block, rest) = (block.to_owned(), rest.to_owned());
+                self.text = rest;
                 return block;
             }
             let chunk = timeout(PATIENCE, self.chunks.next()).await;
@@ -71,10 +71,8 @@ impl LiveFeed {
         loop {
             let block = self.block().await;
             let field = |name: &str| {
-                let lines = block.lines();
-                lines
-                    .filter_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
-                    .next()
+                let mut lines = block.lines();
+                lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
             };
             if let (Some(id), Some(name), Some(data)) = (field("id"), field("event"), field("data")) {
                 return Shown {

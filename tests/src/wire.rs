@@ -141,10 +141,7 @@ async fn carry(
     held: Option<Arc<AtomicUsize>>,
 ) {
     let mut buffer = vec![0; 64 << 10];
-    loop {
-        let Ok(count @ 1..) = from.read(&mut buffer).await else {
-            break;
-        };
+    while let Ok(count @ 1..) = from.read(&mut buffer).await {
         if let Some(held) = &held
             && *state.borrow() == State::OneWay
         {

@@ -47,7 +47,7 @@ async fn everything_is_unavailable(caller: &Caller, limit: Duration) {
     let asked = std::iter::repeat_n(requests(), 4).flatten();
     join_all(asked.map(async |(method, path, body)| {
         let started = Instant::now();
-        let answer = caller.ask(method.clone(), &path).json(&body).send().await;
+        let answer = caller.ask(method.clone(), &path).json(body).send().await;
         let took = started.elapsed();
         answer.assert_unavailable();
         assert!(took <= limit, "{method} {path} took {took:?}");
@@ -65,7 +65,7 @@ async fn everything_is_unavailable(caller: &Caller, limit: Duration) {
 async fn everything_works(caller: &Caller) {
     within(RECOVERED, "every request succeeds again", async || {
         let answers = join_all(requests().into_iter().map(async |(method, path, body)| {
-            let answer = caller.ask(method, &path).json(&body).send().await;
+            let answer = caller.ask(method, &path).json(body).send().await;
             if answer.status != 200 {
                 answer.assert_unavailable();
             }

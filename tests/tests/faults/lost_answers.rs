@@ -13,12 +13,12 @@ async fn ask_twice(caller: &Caller, system: &System, method: Method, path: &str,
     let wire = Wire::to(system.faces().http.to_string()).await;
     wire.hold_answers();
     let unlucky = caller.through(wire.address());
-    let request = unlucky.ask(method.clone(), path).json(body).once(key);
+    let request = unlucky.ask(method.clone(), path).json(body.clone()).once(key);
     let lost = tokio::spawn(request.try_send());
     until("the answer is on its way", async || (wire.held() > 0).then_some(())).await;
     wire.cut();
     assert!(lost.await.unwrap().is_err(), "the answer is lost");
-    caller.ask(method, path).json(body).once(key).send().await
+    caller.ask(method, path).json(body.clone()).once(key).send().await
 }
 
 async fn texts(caller: &Caller) -> Vec<String> {

@@ -24,7 +24,7 @@ async fn while_settings_is_down_known_keys_and_chatbots_go_on() {
     let unknown = system.caller_with(made.into_inner().key);
     let settings = format!("/v1/chatbots/chatbot/{CHATBOT}/human-support-settings");
     let words = json!({"humanSupportConfirmationMessage": "One moment."});
-    caller.ask(reqwest::Method::PATCH, &settings).json(&words).data().await;
+    caller.patch(&settings, words).data().await;
     let threads = format!("/v0/chatbots/{CHATBOT}/threads");
     let escalate = async |id: &str| {
         caller.post(&threads, json!({"threadId": id})).data().await;

@@ -144,7 +144,7 @@ pub(crate) async fn what_is_configured_is_what_visitors_get(system: System) {
     let secret = json!({"secret": "0123456789abcdef0123456789abcdef"});
     let set = caller
         .ask(Method::PUT, "/v1/organization/company-secret")
-        .json(&secret)
+        .json(secret)
         .send()
         .await;
     assert_eq!(set.status, 200);

@@ -71,7 +71,7 @@ pub(crate) async fn people_hear_of_an_escalation_everywhere_and_see_it_through(m
         "{mail}"
     );
     assert_eq!(system.mails().len(), 1);
-    assert_eq!(system.redis().events(ESCALATIONS).await, [shown.data.clone()]);
+    assert_eq!(system.redis().events(ESCALATIONS).await, [shown.data]);
 
     // Somebody takes it.
     let path = format!("/v1/escalations/{id}/acknowledge");

@@ -42,7 +42,7 @@ pub(crate) async fn another_organization_sees_nothing(system: System) {
     for (method, path, id, body) in asked {
         let answer = async |id: &str| {
             let request = stranger.ask(method.clone(), path.replace("ID", id));
-            let answer = request.json(&body).send().await;
+            let answer = request.json(body.clone()).send().await;
             let text = answer.json().to_string().replace(id, "ID");
             (answer.status.as_u16(), text)
         };
