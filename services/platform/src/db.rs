@@ -67,6 +67,8 @@ impl fmt::Debug for Secret {
 const ACQUIRE: Duration = Duration::from_secs(2);
 /// A check of a connection takes at most this long; one that takes longer is half-open.
 const CHECK: Duration = Duration::from_millis(500);
+/// A migration waits for a lock this often, two seconds each.
+const MIGRATE_ATTEMPTS: u32 = 150;
 /// A connection that rested longer is checked before it is used.
 const FRESH: Duration = Duration::from_secs(5);
 
@@ -200,7 +202,15 @@ impl Db {
         let mut connection = connect(&self.0.options).await?;
         // A migration may outlast a request, but never waits long for a lock that stops the others.
         (&mut connection).execute("set statement_timeout = '10min'").await?;
-        migrator.run(&mut connection).await?;
+        // Another process may be at it for longer than a lock is waited for.
+        let mut attempts = 0;
+        while let Err(error) = migrator.run(&mut connection).await {
+            attempts += 1;
+            if !waited_for_lock(&error) || attempts == MIGRATE_ATTEMPTS {
+                return Err(error.into());
+            }
+            tracing::info!("another process holds a lock that a migration needs, waiting");
+        }
         connection.close().await?;
         Ok(())
     }
@@ -227,6 +237,15 @@ impl Db {
             .filter(|migration| !applied.iter().any(|done| done.version == migration.version))
             .map(|migration| format!("{} {}", migration.version, migration.description))
             .collect())
+    }
+}
+
+fn waited_for_lock(error: &sqlx::migrate::MigrateError) -> bool {
+    match error {
+        sqlx::migrate::MigrateError::Execute(error) | sqlx::migrate::MigrateError::ExecuteMigration(error, _) => {
+            crate::fault::database_kind(error) == crate::fault::Kind::Busy
+        }
+        _ => false,
     }
 }
 
