@@ -130,9 +130,9 @@ pub(crate) static TABLE: &[Row] = &[
         cause: Cause::Kind(Kind::Unprocessable),
         status: StatusCode::UNPROCESSABLE_ENTITY,
         code: None,
-        message: "The request contradicts an earlier one",
+        message: "The request can't be carried out",
         detail: None,
-        codes: &["IDEMPOTENCY_KEY_REUSED"],
+        codes: &["IDEMPOTENCY_KEY_REUSED", "PROMPT_LIMIT_REACHED"],
     },
     Row {
         cause: Cause::Kind(Kind::Exhausted),
