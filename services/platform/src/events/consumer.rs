@@ -9,6 +9,7 @@ mod reader;
 mod work;
 
 use redis::aio::MultiplexedConnection;
+use redis::{RedisResult, cmd};
 use tokio_util::sync::CancellationToken;
 
 use super::Consumer;
@@ -34,7 +35,7 @@ pub(super) async fn run(
     let mut backoff = Backoff::new();
     loop {
         let result = match redis.connect_blocking().await {
-            Ok(mut connection) => session(&mut connection, &reader, &mut desk, &mut backoff, stop).await,
+            Ok(mut connection) => session(redis, &mut connection, &reader, &mut desk, &mut backoff, stop).await,
             Err(error) => Err(error),
         };
         let wait = match result {
@@ -56,6 +57,7 @@ pub(super) async fn run(
 
 /// Works with one connection until `stop` or until it breaks.
 async fn session(
+    config: &Config,
     redis: &mut MultiplexedConnection,
     reader: &Reader,
     desk: &mut Desk<'_, impl Consumer>,
@@ -63,6 +65,7 @@ async fn session(
     stop: &CancellationToken,
 ) -> redis::RedisResult<()> {
     reader.join(redis).await?;
+    let connection: Option<i64> = cmd("CLIENT").arg("ID").query_async(redis).await.ok();
     *backoff = Backoff::new();
     desk.be_patient();
     // What was given to this process on a connection that broke.
@@ -85,6 +88,7 @@ async fn session(
         tokio::select! {
             biased;
             () = stop.cancelled() => {
+                end_reading(config, connection).await;
                 reader.keep(redis, desk).await?;
                 reader.leave(redis).await?;
                 return Ok(());
@@ -112,5 +116,12 @@ async fn session(
                 desk.go_ahead(key);
             }
         }
+    }
+}
+
+/// Ends a blocking read, which would keep its connection busy for seconds. Where that can't be done it is waited for.
+async fn end_reading(config: &Config, connection: Option<i64>) {
+    if let (Some(id), Ok(mut other)) = (connection, config.connect().await) {
+        let _: RedisResult<i64> = cmd("CLIENT").arg("UNBLOCK").arg(id).query_async(&mut other).await;
     }
 }
