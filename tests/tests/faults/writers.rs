@@ -36,9 +36,10 @@ async fn send(caller: &Caller, thread: &str, text: &str) -> reqwest::Result<jour
 }
 
 impl Writers {
-    pub(crate) async fn start(caller: &Caller) -> Self {
+    /// `name` tells their threads from those of other writers.
+    pub(crate) async fn start(caller: &Caller, name: &str) -> Self {
         let acknowledged = Arc::<AtomicUsize>::default();
-        let threads: Vec<_> = (0..WRITERS).map(|number| format!("writer-{number}")).collect();
+        let threads: Vec<_> = (0..WRITERS).map(|number| format!("{name}-{number}")).collect();
         for thread in &threads {
             let body = json!({"threadId": thread});
             caller

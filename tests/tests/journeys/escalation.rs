@@ -2,6 +2,7 @@
 
 use journeys::{CHATBOT, Caller, System, until};
 use proto::thread::v1::{EscalateRequest, GetThreadRequest, Mode};
+use reqwest::Method;
 use serde_json::{Value, json};
 
 const ESCALATIONS: &str = "handoff:escalations";
@@ -19,19 +20,39 @@ async fn escalations(caller: &Caller, state: &str) -> Vec<Value> {
     page["escalations"].as_array().unwrap().clone()
 }
 
+/// What the README has newcomers paste first: its first three `curl` lines.
+fn requests_of_the_readme() -> Vec<(Method, String, Value)> {
+    let readme = include_str!("../../../README.md");
+    let lines = readme.lines().filter(|line| line.starts_with("curl ")).take(3);
+    let requests: Vec<_> = lines
+        .map(|line| {
+            let (_, path) = line.rsplit_once("$HANDOFF_URL").unwrap();
+            let path = path.trim_end_matches('"').replace("$HANDOFF_CHATBOT_ID", CHATBOT);
+            let body = line
+                .split_once("-d '")
+                .map(|(_, rest)| rest.split_once('\'').unwrap().0);
+            let body = body.map_or(Value::Null, |body| serde_json::from_str(body).unwrap());
+            let method = line
+                .split_once("-X ")
+                .map_or("POST", |(_, rest)| rest.split_once(' ').unwrap().0);
+            (method.parse().unwrap(), path, body)
+        })
+        .collect();
+    assert_eq!(requests.len(), 3);
+    requests
+}
+
 pub(crate) async fn people_hear_of_an_escalation_everywhere_and_see_it_through(mut system: System) {
     let caller = system.caller();
     let mut feed = caller.feed("types=escalation.*").await;
 
-    // The three requests of the README.
-    add_thread(&caller, "hello").await;
-    let message = json!({"threadId": "hello", "message": "I want to talk to a person"});
-    caller
-        .post(format!("/v0/chatbots/{CHATBOT}/message"), message)
-        .data()
-        .await;
-    let toggle = format!("/api/v1/chatting/{CHATBOT}/thread/hello/escalate");
-    let answer = caller.patch(&toggle, Value::Null).send().await;
+    let mut answer = None;
+    for (method, path, body) in requests_of_the_readme() {
+        let reply = caller.ask(method, path).json(body).send().await;
+        assert_eq!(reply.status, 200, "{reply:?}");
+        answer = Some(reply);
+    }
+    let answer = answer.unwrap();
     assert_eq!(answer.json()["message"], "Thread escalated to agent successfully");
     let toggled = answer.data();
     assert_eq!(toggled["thread"]["escalated"], true);
@@ -75,14 +96,14 @@ pub(crate) async fn people_hear_of_an_escalation_everywhere_and_see_it_through(m
 
     // Somebody takes it.
     let path = format!("/v1/escalations/{id}/acknowledge");
-    let taken = caller.ask(reqwest::Method::PUT, &path).data().await;
+    let taken = caller.ask(Method::PUT, &path).data().await;
     assert_eq!(taken["escalation"]["acknowledgedBy"], "developer");
     let shown = feed.next().await;
     assert_eq!(
         (&*shown.name, &shown.data["sequence"]),
         ("escalation.acknowledged", &json!("2"))
     );
-    let again = caller.ask(reqwest::Method::PUT, &path).data().await;
+    let again = caller.ask(Method::PUT, &path).data().await;
     assert_eq!(
         again["escalation"]["acknowledgedAt"],
         taken["escalation"]["acknowledgedAt"]
@@ -91,7 +112,8 @@ pub(crate) async fn people_hear_of_an_escalation_everywhere_and_see_it_through(m
     assert_eq!(escalations(&caller, "acknowledged").await[0]["id"], id);
 
     // And is done with it.
-    let answer = caller.patch(&toggle, Value::Null).send().await;
+    let toggle = format!("/v1/chatting/{CHATBOT}/thread/hello/escalate");
+    let answer = caller.patch(toggle, Value::Null).send().await;
     assert_eq!(answer.json()["message"], "Thread de-escalated successfully");
     assert_eq!(
         answer.data()["systemMessage"]["systemMessageType"],
