@@ -1,7 +1,7 @@
 //! A database and a Redis server for one system alone.
 
 use std::net::TcpListener;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::str::FromStr as _;
 
 use rand::Rng as _;
@@ -143,6 +143,16 @@ impl Redis {
         self.process.kill();
     }
 
+    /// Makes it hang.
+    pub fn pause(&self) {
+        self.process.pause();
+    }
+
+    /// Lets it go on.
+    pub fn resume(&self) {
+        self.process.resume();
+    }
+
     /// Starts it again, with what [`Redis::save`] has kept and nothing else.
     pub async fn restart(&mut self) {
         self.process = spawn(self.port, &self.folder);
@@ -193,7 +203,6 @@ fn spawn(port: u16, folder: &TempDir) -> Process {
         .args(["--appendonly", "no"])
         .args(["--maxmemory-policy", "noeviction"])
         .arg("--dir")
-        .arg(folder.path())
-        .stdin(Stdio::null());
+        .arg(folder.path());
     Process::start("redis", command)
 }

@@ -55,11 +55,11 @@ struct Running {
 }
 
 /// The organization of [`System::caller`].
-pub const SUBDOMAIN: &str = "demo";
-/// Its chatbot, whose escalations are mailed to [`LEAD`].
+const SUBDOMAIN: &str = "demo";
+/// Its chatbot, whose escalations are mailed.
 pub const CHATBOT: &str = "361628903185318481";
 /// Who is told of its escalations.
-pub const LEAD: &str = "support@demo.example";
+const LEAD: &str = "support@demo.example";
 
 /// A system with an organization, a chatbot and a key. Everything of it ends when this is dropped.
 #[derive(Debug)]
@@ -269,11 +269,6 @@ impl System {
             .filter(|path| path.extension().is_some_and(|extension| extension == "eml"))
             .map(|path| std::fs::read_to_string(path).expect("a mail is a text"))
             .collect()
-    }
-
-    /// The folder with everything it keeps.
-    pub fn data(&self) -> &Path {
-        self.data.path()
     }
 }
 

@@ -2,16 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use futures::future::join_all;
+use futures::StreamExt as _;
 use journeys::{CHATBOT, Caller, Shape, System, until};
 use serde_json::{Value, json};
 use sqlx::Row as _;
 
 const STREAM: &str = "handoff:escalations";
 
-/// Escalates new threads, all at once. Each is answered as if nothing were wrong.
+/// How many threads are escalated at the same time.
+const AT_ONCE: usize = 4;
+
+/// Escalates new threads. Each is answered as if nothing were wrong.
 async fn escalate(caller: &Caller, threads: std::ops::Range<usize>) {
-    join_all(threads.map(async |number| {
+    let escalations = futures::stream::iter(threads).map(async |number| {
         let thread = json!({"threadId": name(number)});
         caller
             .post(format!("/v0/chatbots/{CHATBOT}/threads"), thread)
@@ -20,8 +23,8 @@ async fn escalate(caller: &Caller, threads: std::ops::Range<usize>) {
         let path = format!("/v1/chatting/{CHATBOT}/thread/{}/escalate", name(number));
         let toggled = caller.patch(path, Value::Null).data().await;
         assert_eq!(toggled["thread"]["escalated"], true);
-    }))
-    .await;
+    });
+    escalations.buffer_unordered(AT_ONCE).collect::<()>().await;
 }
 
 fn name(number: usize) -> String {
@@ -126,4 +129,15 @@ async fn escalations_are_told_once_though_redis_falls_back_to_an_older_copy() {
     system.redis().restart().await;
     escalate(&caller, 35..50).await;
     each_is_told_once(&mut system, 50).await;
+}
+
+#[tokio::test]
+async fn escalations_go_on_while_redis_hangs_and_are_told_once_when_it_goes_on() {
+    let mut system = System::start(Shape::SeparateProcesses).await;
+    let caller = system.caller();
+    escalate(&caller, 0..10).await;
+    system.redis().pause();
+    escalate(&caller, 10..20).await;
+    system.redis().resume();
+    each_is_told_once(&mut system, 20).await;
 }
