@@ -146,7 +146,11 @@ impl Caller {
 
 /// The deployment's own key, for background work. It never leaves the deployment.
 #[derive(Clone)]
-pub struct ServiceKey(Arc<str>);
+pub struct ServiceKey {
+    text: Arc<str>,
+    /// What presented keys are compared with, so that comparing tells nothing of the text.
+    digest: [u8; 32],
+}
 
 impl std::fmt::Debug for ServiceKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -160,33 +164,40 @@ impl std::str::FromStr for ServiceKey {
         // Files with secrets tend to end in a line feed.
         let text = text.trim();
         let fits = text.len() >= 32 && text.bytes().all(|byte| byte.is_ascii_graphic());
-        fits.then(|| Self(Arc::from(text)))
+        fits.then(|| Self::new(text))
             .ok_or("a service key is at least 32 printable characters")
     }
 }
 
 impl ServiceKey {
+    fn new(text: &str) -> Self {
+        Self {
+            text: Arc::from(text),
+            digest: Sha256::digest(text).into(),
+        }
+    }
+
     /// A new one, for a deployment that is one process.
     pub fn random() -> Self {
         let mut secret = [0; 32];
         rand::rng().fill_bytes(&mut secret);
-        Self(Arc::from(URL_SAFE_NO_PAD.encode(secret)))
+        Self::new(&URL_SAFE_NO_PAD.encode(secret))
     }
 
     /// Its text, for the configuration of another process of the same deployment.
     pub fn reveal(&self) -> &str {
-        &self.0
+        &self.text
     }
 
-    fn is(&self, text: &str) -> bool {
-        Sha256::digest(&*self.0).ct_eq(&Sha256::digest(text)).into()
+    fn is(&self, digest: &[u8; 32]) -> bool {
+        self.digest.ct_eq(digest).into()
     }
 
     /// A request that acts for `org` in the deployment's own name.
     pub fn request<T>(&self, org: OrgId, message: T) -> Request<T> {
         let mut request = Request::new(message);
         let metadata = request.metadata_mut();
-        if let Ok(value) = format!("Bearer {}", self.0).parse() {
+        if let Ok(value) = format!("Bearer {}", self.text).parse() {
             metadata.insert("authorization", value);
         }
         if let Ok(value) = org.to_string().parse() {
@@ -262,8 +273,14 @@ impl Access {
             .ok_or_else(|| fault::refuse(Kind::Unauthenticated, "CREDENTIALS_MISSING", "authorization is missing"))?;
         let result = match header.to_str().ok().and_then(credential) {
             None => Err(not_valid()),
-            Some(key) if self.0.service_key.is(&key) => service_caller(metadata),
-            Some(key) => self.resolve(&key).await,
+            Some(key) => {
+                let name = Sha256::digest(&*key).into();
+                if self.0.service_key.is(&name) {
+                    service_caller(metadata)
+                } else {
+                    self.resolve(name, &key).await
+                }
+            }
         };
         match (&result, address) {
             (Err(status), Some(address)) if status.code() == Code::Unauthenticated => self.failed(address, result),
@@ -271,8 +288,8 @@ impl Access {
         }
     }
 
-    async fn resolve(&self, key: &str) -> Result<Caller, Status> {
-        let name: [u8; 32] = Sha256::digest(key).into();
+    /// `name` is the key's digest: what it is remembered by.
+    async fn resolve(&self, name: [u8; 32], key: &str) -> Result<Caller, Status> {
         let known = self.0.known.read().get(&name).map(|known| {
             let age = known.at.elapsed();
             let renew = age > RENEW && !known.renewing.swap(true, Ordering::Relaxed);
