@@ -1,5 +1,5 @@
 -- The directory: who conversations are between and what they are sorted by. Every key and index begins with the
--- organization.
+-- organization. Numbers for channels and functions are those of directory.proto.
 
 -- A number stands for one person wherever ids are integers; below 2^53, so that JavaScript can hold it.
 create sequence conversation.people_numbers as bigint maxvalue 9007199254740991;
@@ -44,7 +44,7 @@ create table conversation.presences (
     org_id          uuid        not null,
     agent_id        uuid        not null,
     working         boolean     not null,
-    active_channels text[]      not null,
+    active_channels smallint[]  not null,
     last_seen       timestamptz not null default now(),
     primary key (org_id, agent_id),
     foreign key (org_id, agent_id) references conversation.people
@@ -144,7 +144,7 @@ create table conversation.contact_endpoints (
     name            text,
     address         text        not null,
     sender_override text,
-    functionality   text[]      not null,
+    functionality   smallint[]  not null,
     created_at      timestamptz not null default now(),
     primary key (org_id, id)
 );
@@ -153,7 +153,7 @@ create table conversation.flows (
     org_id              uuid        not null,
     id                  uuid        not null,
     name                text        not null,
-    channel             text        not null,
+    channel             smallint    not null,
     contact_endpoint_id text        not null,
     queue_id            uuid        not null,
     created_at          timestamptz not null default now(),

@@ -1,8 +1,30 @@
 //! The gRPC surface: a request becomes domain types or a violation, one transaction makes it true.
 
+mod activity;
+mod attributes;
+mod contact_endpoints;
+mod conversation_wire;
+mod conversations;
+mod directory;
+mod flows;
+mod import;
+mod ingest;
+mod links;
+mod marks;
+mod messages;
+mod notes;
+mod people;
+mod presence;
+mod queues;
+mod tags;
+mod teams;
+mod tmp_c;
+mod transitions;
+
 use platform::Db;
 use platform::access::Call;
 use platform::events::Outbox;
+use platform::fault;
 use platform::idempotency::{Claim, Idempotency};
 use platform::page::Tokens;
 use platform::seal::MasterKey;
@@ -98,6 +120,15 @@ impl Api {
         tx.commit().await.map_err(ConversationError::from)?;
         self.outbox.wake();
         Ok(Response::new(answer))
+    }
+}
+
+/// The size of a page of the directory: 50 when nothing is asked for, at most 200.
+fn page_size(asked: i32) -> Result<i64, Status> {
+    match asked {
+        ..0 => Err(fault::invalid("page_size", "must not be negative")),
+        0 => Ok(50),
+        _ => Ok(i64::from(asked.min(200))),
     }
 }
 

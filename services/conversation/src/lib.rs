@@ -6,12 +6,15 @@ mod domain;
 mod store;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use platform::Db;
 use platform::events::{self, Outbox};
 use platform::seal::MasterKey;
 use platform::server::Server;
 use platform::service;
+use proto::conversation::v1::conversation_service_server::ConversationServiceServer;
+use proto::conversation::v1::directory_service_server::DirectoryServiceServer;
 
 /// The schema of this context.
 pub const SCHEMA: &str = "conversation";
@@ -62,8 +65,13 @@ pub fn mount(server: Server, dependencies: Dependencies) -> Server {
     let Dependencies { db, redis, master_key } = dependencies;
     let outbox = Outbox::new(SCHEMA);
     let checked = db.clone();
-    let _api = std::sync::Arc::new(api::Api::new(db.clone(), outbox.clone(), &master_key));
-    let server = server.check("conversation database", move || {
+    let api = Arc::new(api::Api::new(db.clone(), outbox.clone(), &master_key));
+    let (waiting, waking) = (db.clone(), outbox.clone());
+    let server = server
+        .service(DirectoryServiceServer::from_arc(Arc::clone(&api)))
+        .service(ConversationServiceServer::from_arc(Arc::clone(&api)))
+        .task("follow-ups", move |stop| store::followups::run(waiting, waking, stop))
+        .check("conversation database", move || {
         let db = checked.clone();
         async move { db.check().await.is_ok() }
     });

@@ -5,6 +5,7 @@ use proto::conversation::v1 as wire;
 use tonic::{Response, Status};
 
 use super::Api;
+use super::attributes::parse_changes;
 use super::transitions::{about, lock, owner, save};
 use crate::domain::attributes::{self, Entity};
 use crate::domain::state::{self, Named};
@@ -97,7 +98,7 @@ impl Api {
         call: Call,
         message: wire::PatchConversationAttributesRequest,
     ) -> Result<Response<wire::PatchConversationAttributesResponse>, Status> {
-        let changes = super::attributes::changes("changes", message.changes.clone()).map_err(ConversationError::from)?;
+        let changes = parse_changes(message.changes.clone()).map_err(ConversationError::from)?;
         self.once(&call, "PatchConversationAttributes", &message, async |tx| {
             let id = message.conversation_id;
             let locked = lock(&call, tx, id).await?;

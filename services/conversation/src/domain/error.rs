@@ -76,6 +76,9 @@ pub(crate) enum ConversationError {
     /// Another agent holds the conversation.
     #[error("the conversation is assigned to {0}")]
     AssignedToAnother(Uuid),
+    /// A closed conversation has to be reopened first.
+    #[error("the conversation is closed")]
+    ConversationClosed,
     /// Only a closed conversation can be anonymized without force.
     #[error("the conversation is not closed")]
     ConversationNotClosed,
@@ -115,6 +118,7 @@ impl Fault for ConversationError {
             | Self::AttributeValueInvalid(_)
             | Self::DuplicateExternalId
             | Self::UnsupportedChannel
+            | Self::ConversationClosed
             | Self::LinkRefused(_) => Kind::Invalid,
             Self::ConversationNotFound
             | Self::MessageNotFound
@@ -164,6 +168,7 @@ impl Fault for ConversationError {
             Self::DuplicateExternalId | Self::ExternalIdTaken => "DUPLICATE_EXTERNAL_ID",
             Self::UnsupportedChannel => "UNSUPPORTED_CHANNEL",
             Self::AssignedToAnother(_) => "ASSIGNED_TO_ANOTHER",
+            Self::ConversationClosed => "CONVERSATION_CLOSED",
             Self::ConversationNotClosed => "CONVERSATION_NOT_CLOSED",
             Self::AlreadyAnonymized => "ALREADY_ANONYMIZED",
             Self::LinkRefused(_) => "LINK_REFUSED",
@@ -198,6 +203,7 @@ impl From<sqlx::Error> for ConversationError {
             Some("people_external_id") => Self::PersonExists("external id"),
             Some("custom_attributes_identifier") => Self::AttributeIdentifierTaken,
             Some("contact_endpoints_pkey") => Self::ContactEndpointExists,
+            Some("messages_external_id") => Self::DuplicateExternalId,
             _ => Self::Storage(error),
         }
     }
