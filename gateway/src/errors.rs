@@ -294,10 +294,38 @@ impl Failure {
         Self::new(Cause::Kind(kind), reason, text)
     }
 
+    /// What other dialects make their own body of.
+    pub(crate) fn told(&self) -> Told<'_> {
+        let inner = &*self.0;
+        Told {
+            cause: inner.row.cause,
+            reason: &inner.reason,
+            text: &inner.text,
+            fields: inner
+                .fields
+                .iter()
+                .map(|(field, rule)| (wire_name(field, inner.names), rule.as_str()))
+                .collect(),
+            retry_after: inner.retry_after,
+        }
+    }
+
     /// The status it is answered with.
     pub(crate) fn status(&self) -> StatusCode {
         self.0.row.status
     }
+}
+
+/// A failure without the form of any dialect.
+pub(crate) struct Told<'a> {
+    pub(crate) cause: Cause,
+    /// The stable reason of a context.
+    pub(crate) reason: &'a str,
+    /// A sentence for people.
+    pub(crate) text: &'a str,
+    /// The fields that are wrong, as callers know them, with what they have to be.
+    pub(crate) fields: Vec<(String, &'a str)>,
+    pub(crate) retry_after: Option<Duration>,
 }
 
 impl From<Status> for Failure {
@@ -416,13 +444,15 @@ impl IntoResponse for Failure {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if let Some(wait) = self.0.retry_after {
-            headers.insert(
-                RETRY_AFTER,
-                HeaderValue::from(wait.as_secs() + u64::from(wait.subsec_nanos() > 0).max(u64::from(wait.is_zero()))),
-            );
+            headers.insert(RETRY_AFTER, whole_seconds(wait));
         }
         response
     }
+}
+
+/// The value of `Retry-After`: rounded up, at least 1.
+pub(crate) fn whole_seconds(wait: Duration) -> HeaderValue {
+    HeaderValue::from(wait.as_secs() + u64::from(wait.subsec_nanos() > 0).max(u64::from(wait.is_zero())))
 }
 
 /// Whether an operation can answer with this row, as far as its method and path tell.

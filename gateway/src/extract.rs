@@ -12,6 +12,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use percent_encoding::percent_decode_str;
 use platform::Caller;
 use platform::page::{MAX_PAGE, MAX_SIZE};
+use proto::conversation::v1::conversation_service_client::ConversationServiceClient;
+use proto::conversation::v1::directory_service_client::DirectoryServiceClient;
 use proto::settings::v1::settings_service_client::SettingsServiceClient;
 use proto::thread::v1::thread_service_client::ThreadServiceClient;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, Visitor, value::MapAccessDeserializer};
@@ -21,11 +23,20 @@ use crate::errors::Failure;
 use crate::words::Word;
 use crate::{Gateway, Link};
 
+/// How the caller sees the gateway, as far as the request itself does not say it.
+#[derive(Clone, Copy)]
+pub(crate) struct Front {
+    /// He speaks TLS, with us or with a proxy of ours.
+    pub(crate) tls: bool,
+    /// `/api` was in front of the path.
+    pub(crate) api: bool,
+}
+
 /// What the edge found out about a request, on its way to the handler.
 #[derive(Clone)]
 pub(crate) enum Admission {
     /// Who calls, and the whole body.
-    Let { caller: Caller, body: Bytes },
+    Let { caller: Caller, body: Bytes, front: Front },
     /// Nobody we know. Answered by the handler, so that a path that does not exist stays a 404.
     Refused(tonic::Status),
 }
@@ -38,18 +49,26 @@ pub(crate) struct Call {
     pub(crate) gateway: Gateway,
     /// The header of the request.
     pub(crate) headers: HeaderMap,
+    pub(crate) front: Front,
     body: Bytes,
     params: Option<RawPathParams>,
-    uri: Uri,
+    pub(crate) uri: Uri,
 }
 
 impl FromRequest<Gateway> for Call {
     type Rejection = Failure;
 
     async fn from_request(request: Request, gateway: &Gateway) -> Result<Self, Failure> {
+        Self::read(request, gateway).await
+    }
+}
+
+impl Call {
+    /// The call behind a request, its path parameters as they are.
+    pub(crate) async fn read(request: Request, gateway: &Gateway) -> Result<Self, Failure> {
         let (mut parts, _) = request.into_parts();
-        let (caller, body) = match parts.extensions.remove::<Admission>() {
-            Some(Admission::Let { caller, body }) => (caller, body),
+        let (caller, body, front) = match parts.extensions.remove::<Admission>() {
+            Some(Admission::Let { caller, body, front }) => (caller, body, front),
             Some(Admission::Refused(status)) => return Err(status.into()),
             None => return Err(Failure::internal("a request came around the edge")),
         };
@@ -67,6 +86,7 @@ impl FromRequest<Gateway> for Call {
             caller,
             gateway: gateway.clone(),
             headers: parts.headers,
+            front,
             body,
             params,
             uri: parts.uri,
@@ -112,6 +132,22 @@ impl Call {
             tonic::Extensions::default(),
             message,
         )
+    }
+
+    /// The directory of people and queues.
+    pub(crate) fn directory(&self) -> DirectoryServiceClient<Link> {
+        self.gateway.0.directory.clone()
+    }
+
+    /// The conversations.
+    pub(crate) fn conversations(&self) -> ConversationServiceClient<Link> {
+        self.gateway.0.conversation.clone()
+    }
+
+    /// A path parameter as it is.
+    pub(crate) fn param(&self, name: &str) -> Option<&str> {
+        let mut params = self.params.iter().flatten();
+        params.find(|(param, _)| *param == name).map(|(_, value)| value)
     }
 
     /// A path parameter, which is always an id.
@@ -189,7 +225,8 @@ fn is_json(kind: &HeaderValue) -> bool {
 /// Deeper documents are refused, even where they would be ignored. serde_json by itself stops at 128.
 const DEPTH: usize = 100;
 
-fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
+/// Reads a JSON document.
+pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
     let text = std::str::from_utf8(body).map_err(|_| Failure::invalid("body", "must be UTF-8"))?;
     if too_deep(body) {
         return Err(Failure::invalid(
