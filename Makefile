@@ -36,9 +36,9 @@ test: ## Run every test against throw-away stores
 		$(TARGET)/debug/handoff with-stores -- cargo test --workspace; \
 	fi
 
-bench: ## Measure the system against pgbench
+bench: ## Measure the system against pgbench (ARGS=--quick: a smoke run)
 	cargo build --release --workspace --bins
-	cargo run --release --package journeys --bin bench
+	$(TARGET)/release/bench $(ARGS)
 
 sqlx: ## Regenerate .sqlx, the checked form of every query
 	cargo build --package private-stores

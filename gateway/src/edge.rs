@@ -51,6 +51,11 @@ struct Inner {
 
 impl Edge {
     pub(crate) fn new(routes: Router, patterns: Vec<String>, access: Access, limits: Limits) -> Self {
+        metrics::describe_histogram!(
+            "http_server_duration_seconds",
+            metrics::Unit::Seconds,
+            "From the head of a request to the head of its answer, by class of status"
+        );
         let durations = ["other", "1xx", "2xx", "3xx", "4xx", "5xx"]
             .map(|class| metrics::histogram!("http_server_duration_seconds", "status" => class));
         Self(Arc::new(Inner {

@@ -53,10 +53,7 @@ pub fn scopes() -> Vec<&'static str> {
 mod tests {
     #[test]
     fn every_method_states_who_may_call_it() {
-        let silent: Vec<_> = super::ACCESS
-            .iter()
-            .filter(|(_, access)| access.is_empty())
-            .collect();
+        let silent: Vec<_> = super::ACCESS.iter().filter(|(_, access)| access.is_empty()).collect();
         assert!(silent.is_empty(), "no access option: {silent:?}");
         assert!(super::ACCESS.len() > 30, "the table is read from the protos");
     }

@@ -16,6 +16,7 @@ mod settings;
 #[expect(clippy::module_inception, reason = "threads of the dialect named threads")]
 mod threads;
 
+use axum::routing::get;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa::openapi::path::Paths;
@@ -29,6 +30,10 @@ pub(crate) fn routes() -> OpenApiRouter<Gateway> {
     OpenApiRouter::new()
         // A literal segment wins over a parameter: `update-thread` is no thread id here, `chatbot` no chatbot id.
         .routes(routes!(chatting::bulk_update_threads))
+        .route(
+            "/v1/chatting/{chatbotId}/thread/update-thread",
+            get(chatting::get_thread_update_thread),
+        )
         .routes(routes!(chatting::list_threads))
         .routes(routes!(chatting::get_thread))
         .routes(routes!(chatting::list_messages))

@@ -1,6 +1,7 @@
 //! `handoff dev`: the whole system for one person, with something in it to try.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -148,7 +149,10 @@ async fn ready(
         ("DATABASE_URL", database_url.to_owned()),
         ("REDIS_URL", redis_url.to_owned()),
     ];
-    let text: String = lines.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
+    let mut text = String::new();
+    for (name, value) in lines {
+        writeln!(text, "{name}={value}")?;
+    }
     write_private(&data.join("dev.env"), &text)?;
     let path = data.join("dev.env");
     println!("{text}");
@@ -170,21 +174,20 @@ async fn seed(
     service: &ServiceKey,
     known: Option<&str>,
 ) -> anyhow::Result<String> {
-    let organization = match admin::find(settings, service, SUBDOMAIN).await? {
-        Some(organization) => organization,
-        None => {
-            let request = CreateOrganizationRequest {
-                name: "Demo".to_owned(),
-                subdomain: SUBDOMAIN.to_owned(),
-            };
-            settings
-                .create_organization(service.request(admin::nobody(), request))
-                .await
-                .map_err(|status| admin::failed(&status))?
-                .into_inner()
-                .organization
-                .context("the answer has no organization")?
-        }
+    let organization = if let Some(organization) = admin::find(settings, service, SUBDOMAIN).await? {
+        organization
+    } else {
+        let request = CreateOrganizationRequest {
+            name: "Demo".to_owned(),
+            subdomain: SUBDOMAIN.to_owned(),
+        };
+        settings
+            .create_organization(service.request(admin::nobody(), request))
+            .await
+            .map_err(|status| admin::failed(&status))?
+            .into_inner()
+            .organization
+            .context("the answer has no organization")?
     };
     let org = admin::org_id(&organization)?;
     seed_chatbot(settings, service, org).await?;

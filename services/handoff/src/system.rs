@@ -14,6 +14,7 @@ use platform::seal::MasterKey;
 use platform::server::{self, Server};
 use platform::service::{self, Process, Socket};
 use proto::settings::v1::settings_service_client::SettingsServiceClient;
+use tokio_util::sync::CancellationToken;
 
 /// What the process is told.
 #[derive(Clone, Debug)]
@@ -102,17 +103,19 @@ pub(crate) async fn run(
         feed,
         limits: config.gateway_limits,
     };
-    let http = http.listen()?;
-    // Each side stops the other when it ends, whatever the reason.
+    let (http, grpc) = (http.listen()?, grpc.listen()?);
+    // Each side stops the other when it ends, whatever the reason. The services end last: what the gateway has in
+    // flight needs them.
     let stop = process.stop.child_token();
+    let services = CancellationToken::new();
     let grpc_side = async {
-        let result = running.run(grpc.listen()?, process.ready.clone(), stop.clone()).await;
+        let result = running.run(grpc, process.ready.clone(), services.clone()).await;
         stop.cancel();
         result
     };
     let http_side = async {
         let result = gateway::serve(http, edge, stop.clone()).await;
-        stop.cancel();
+        services.cancel();
         result.map_err(anyhow::Error::from)
     };
     let tell = async {

@@ -15,6 +15,7 @@ use proto::settings::v1::settings_service_client::SettingsServiceClient;
 use rand::RngCore as _;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
+use tokio::time::timeout;
 use tonic::metadata::MetadataMap;
 use tonic::{Code, Request, Status};
 use uuid::Uuid;
@@ -128,9 +129,7 @@ pub struct Caller {
 impl Caller {
     /// Whether the caller may use a method with this `access` option.
     pub fn may(&self, access: &str) -> bool {
-        self.scopes
-            .iter()
-            .any(|scope| scope == access || scope == INTERNAL)
+        self.scopes.iter().any(|scope| scope == access || scope == INTERNAL)
     }
 
     fn service(org: OrgId) -> Self {
@@ -203,6 +202,8 @@ const FRESH: Duration = Duration::from_secs(5);
 const RENEW: Duration = Duration::from_secs(3);
 /// While settings can't be reached, a known key is honoured for this long.
 const STALE: Duration = Duration::from_mins(1);
+/// Settings can't be reached when it takes longer than this over a known key: most of the deadline is for the call itself.
+const MOMENT: Duration = Duration::from_secs(1);
 /// Callers kept; a full cache forgets the old ones, or all.
 const CACHED: usize = 20_000;
 
@@ -285,13 +286,12 @@ impl Access {
                 }
                 caller
             }
-            known => match self.ask(name, key).await {
-                Err(status) if Kind::of(status.code()) == Kind::Unavailable => match known {
-                    Some((caller, age, _)) if age < STALE => caller,
-                    _ => return Err(status),
-                },
-                answer => answer?,
+            Some((caller, age, _)) if age < STALE => match timeout(MOMENT, self.ask(name, key)).await {
+                Ok(Ok(caller)) => caller,
+                Ok(Err(status)) if Kind::of(status.code()) != Kind::Unavailable => return Err(status),
+                Ok(Err(_)) | Err(_) => caller,
             },
+            _ => self.ask(name, key).await?,
         };
         if caller.expires_at.is_some_and(|at| at <= time::now()) {
             return Err(not_valid());
@@ -444,7 +444,10 @@ fn idempotency_key(metadata: &MetadataMap) -> Result<Option<String>, Status> {
         .and_then(|rest| rest.strip_suffix('"'))
         .unwrap_or(text);
     if bare.is_empty() || bare.len() > 255 || !bare.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
-        return Err(fault::invalid("idempotency-key", "must be 1 to 255 printable ASCII characters"));
+        return Err(fault::invalid(
+            "idempotency-key",
+            "must be 1 to 255 printable ASCII characters",
+        ));
     }
     Ok(Some(bare.to_owned()))
 }
@@ -466,7 +469,14 @@ mod tests {
     #[test]
     fn what_is_not_a_key_is_not_read_as_one() {
         let text = ApiKey::mint(OrgId(crate::id::new())).to_text();
-        for wrong in ["", "hk_", "hk_x", &text[1..], &text[..text.len() - 1], &format!("{text}A")] {
+        for wrong in [
+            "",
+            "hk_",
+            "hk_x",
+            &text[1..],
+            &text[..text.len() - 1],
+            &format!("{text}A"),
+        ] {
             assert!(ApiKey::parse(wrong).is_none(), "{wrong}");
         }
     }

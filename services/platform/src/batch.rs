@@ -125,7 +125,12 @@ mod tests {
         let (queue, mut batches) = Queue::<u32, u32>::new(8);
         let stop = CancellationToken::new();
         let clients: Vec<_> = (0..3)
-            .map(|job| tokio::spawn({ let queue = queue.clone(); async move { queue.submit(job).await } }))
+            .map(|job| {
+                tokio::spawn({
+                    let queue = queue.clone();
+                    async move { queue.submit(job).await }
+                })
+            })
             .collect();
         while queue.0.capacity() > 5 {
             tokio::task::yield_now().await;
@@ -147,7 +152,10 @@ mod tests {
     #[tokio::test]
     async fn a_full_queue_refuses_and_a_gone_client_is_skipped() {
         let (queue, mut batches) = Queue::<u32, u32>::new(1);
-        let gone = tokio::spawn({ let queue = queue.clone(); async move { queue.submit(1).await } });
+        let gone = tokio::spawn({
+            let queue = queue.clone();
+            async move { queue.submit(1).await }
+        });
         while queue.0.capacity() > 0 {
             tokio::task::yield_now().await;
         }
@@ -159,7 +167,10 @@ mod tests {
             while queue.0.capacity() == 0 {
                 tokio::task::yield_now().await;
             }
-            tokio::spawn({ let queue = queue.clone(); async move { queue.submit(3).await } });
+            tokio::spawn({
+                let queue = queue.clone();
+                async move { queue.submit(3).await }
+            });
         });
         let jobs: Vec<_> = batch.unwrap().into_iter().map(|item| item.job).collect();
         assert_eq!(jobs, [3]);
@@ -168,7 +179,10 @@ mod tests {
     #[tokio::test]
     async fn a_stopped_queue_is_worked_off_before_it_ends() {
         let (queue, mut batches) = Queue::<u32, u32>::new(4);
-        let client = tokio::spawn({ let queue = queue.clone(); async move { queue.submit(1).await } });
+        let client = tokio::spawn({
+            let queue = queue.clone();
+            async move { queue.submit(1).await }
+        });
         while queue.0.capacity() > 3 {
             tokio::task::yield_now().await;
         }

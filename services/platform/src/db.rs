@@ -5,6 +5,7 @@
 //! the middle of something is checked, within a second, before anybody gets it.
 
 use std::fmt;
+use std::io;
 use std::ops::{Deref, DerefMut};
 use std::str::FromStr as _;
 use std::sync::Arc;
@@ -66,6 +67,8 @@ impl fmt::Debug for Secret {
 const ACQUIRE: Duration = Duration::from_secs(2);
 /// A check of a connection takes at most this long; one that takes longer is half-open.
 const CHECK: Duration = Duration::from_millis(500);
+/// A migration waits for a lock this often, two seconds each.
+const MIGRATE_ATTEMPTS: u32 = 150;
 /// A connection that rested longer is checked before it is used.
 const FRESH: Duration = Duration::from_secs(5);
 
@@ -107,17 +110,15 @@ impl Db {
 
     /// The same from connect options, as tests have them.
     pub fn with_options(options: PgConnectOptions, application: &str, size: usize) -> Self {
-        let options = options
-            .application_name(application)
-            .options([
-                ("statement_timeout", "2000"),
-                ("lock_timeout", "2000"),
-                ("idle_in_transaction_session_timeout", "10000"),
-                ("tcp_user_timeout", "5000"),
-                ("tcp_keepalives_idle", "5"),
-                ("tcp_keepalives_interval", "2"),
-                ("tcp_keepalives_count", "3"),
-            ]);
+        let options = options.application_name(application).options([
+            ("statement_timeout", "2000"),
+            ("lock_timeout", "2000"),
+            ("idle_in_transaction_session_timeout", "10000"),
+            ("tcp_user_timeout", "5000"),
+            ("tcp_keepalives_idle", "5"),
+            ("tcp_keepalives_interval", "2"),
+            ("tcp_keepalives_count", "3"),
+        ]);
         Self(Arc::new(Pool {
             options,
             permits: Arc::new(Semaphore::new(size)),
@@ -201,7 +202,15 @@ impl Db {
         let mut connection = connect(&self.0.options).await?;
         // A migration may outlast a request, but never waits long for a lock that stops the others.
         (&mut connection).execute("set statement_timeout = '10min'").await?;
-        migrator.run(&mut connection).await?;
+        // Another process may be at it for longer than a lock is waited for.
+        let mut attempts = 0;
+        while let Err(error) = migrator.run(&mut connection).await {
+            attempts += 1;
+            if !waited_for_lock(&error) || attempts == MIGRATE_ATTEMPTS {
+                return Err(error.into());
+            }
+            tracing::info!("another process holds a lock that a migration needs, waiting");
+        }
         connection.close().await?;
         Ok(())
     }
@@ -231,8 +240,21 @@ impl Db {
     }
 }
 
+fn waited_for_lock(error: &sqlx::migrate::MigrateError) -> bool {
+    match error {
+        sqlx::migrate::MigrateError::Execute(error) | sqlx::migrate::MigrateError::ExecuteMigration(error, _) => {
+            crate::fault::database_kind(error) == crate::fault::Kind::Busy
+        }
+        _ => false,
+    }
+}
+
 async fn connect(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
-    PgConnection::connect_with(options).await
+    PgConnection::connect_with(options).await.map_err(|error| match error {
+        // A server that goes away during the handshake is taken for one that answers nonsense.
+        sqlx::Error::Protocol(text) => io::Error::new(io::ErrorKind::ConnectionAborted, text).into(),
+        error => error,
+    })
 }
 
 async fn alive(connection: &mut PgConnection) -> bool {
@@ -249,7 +271,9 @@ pub struct Conn {
 
 impl fmt::Debug for Conn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Conn").field("clean", &self.clean).finish_non_exhaustive()
+        f.debug_struct("Conn")
+            .field("clean", &self.clean)
+            .finish_non_exhaustive()
     }
 }
 
@@ -340,7 +364,10 @@ impl DerefMut for Tx {
 impl<'p> Executor<'p> for &'p Db {
     type Database = Postgres;
 
-    fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Result<Either<sqlx::postgres::PgQueryResult, PgRow>, sqlx::Error>>
+    fn fetch_many<'e, 'q: 'e, E>(
+        self,
+        query: E,
+    ) -> BoxStream<'e, Result<Either<sqlx::postgres::PgQueryResult, PgRow>, sqlx::Error>>
     where
         'p: 'e,
         E: 'q + Execute<'q, Postgres>,
@@ -373,7 +400,11 @@ impl<'p> Executor<'p> for &'p Db {
         })
     }
 
-    fn prepare_with<'e>(self, sql: SqlStr, parameters: &'e [PgTypeInfo]) -> BoxFuture<'e, Result<PgStatement, sqlx::Error>>
+    fn prepare_with<'e>(
+        self,
+        sql: SqlStr,
+        parameters: &'e [PgTypeInfo],
+    ) -> BoxFuture<'e, Result<PgStatement, sqlx::Error>>
     where
         'p: 'e,
     {

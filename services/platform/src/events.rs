@@ -90,7 +90,12 @@ impl Outbox {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn record(&self, tx: &mut PgConnection, traceparent: Option<&str>, event: Event) -> Result<(), sqlx::Error> {
+    pub async fn record(
+        &self,
+        tx: &mut PgConnection,
+        traceparent: Option<&str>,
+        event: Event,
+    ) -> Result<(), sqlx::Error> {
         db::statement(&self.insert)
             .bind(event.org.0)
             .bind(crate::id::new())

@@ -131,12 +131,8 @@ pub async fn serve<S, B>(
     stop: CancellationToken,
 ) -> std::io::Result<()>
 where
-    S: Service<
-            Request<RequestBody>,
-            Response = Response<B>,
-            Error: Into<BoxError>,
-            Future: Send + 'static,
-        > + Clone
+    S: Service<Request<RequestBody>, Response = Response<B>, Error: Into<BoxError>, Future: Send + 'static>
+        + Clone
         + Send
         + 'static,
     B: Body<Data: Send, Error: Into<BoxError>> + Send + Unpin + 'static,
@@ -155,12 +151,8 @@ pub async fn serve_grpc<S, B>(
     stop: CancellationToken,
 ) -> std::io::Result<()>
 where
-    S: Service<
-            Request<RequestBody>,
-            Response = Response<B>,
-            Error: Into<BoxError>,
-            Future: Send + 'static,
-        > + Clone
+    S: Service<Request<RequestBody>, Response = Response<B>, Error: Into<BoxError>, Future: Send + 'static>
+        + Clone
         + Send
         + 'static,
     B: Body<Data: Send, Error: Into<BoxError>> + Send + Unpin + 'static,
@@ -176,12 +168,8 @@ async fn accept<S, B>(
     protocol: Protocol,
 ) -> std::io::Result<()>
 where
-    S: Service<
-            Request<RequestBody>,
-            Response = Response<B>,
-            Error: Into<BoxError>,
-            Future: Send + 'static,
-        > + Clone
+    S: Service<Request<RequestBody>, Response = Response<B>, Error: Into<BoxError>, Future: Send + 'static>
+        + Clone
         + Send
         + 'static,
     B: Body<Data: Send, Error: Into<BoxError>> + Send + Unpin + 'static,

@@ -94,13 +94,26 @@ impl MasterKey {
         derive(&self.current, purpose)
     }
 
+    /// What a secret can be recognized by, without being guessed from it.
+    pub fn fingerprint(&self, purpose: &[u8], secret: &[u8]) -> String {
+        let mut mac = <Hmac<Sha256> as hmac::Mac>::new_from_slice(&self.derive(purpose)).expect("any length will do");
+        mac.update(secret);
+        format!("{:x}", mac.finalize().into_bytes())
+    }
+
     /// Seals a secret for one place: `place` names the row and column, so that a sealed value moved to another row
     /// does not open there.
     pub fn seal(&self, place: &[u8], secret: &[u8]) -> Vec<u8> {
         let mut nonce = [0; NONCE];
         rand::rng().fill_bytes(&mut nonce);
         let sealed = cipher(&self.current)
-            .encrypt(XNonce::from_slice(&nonce), Payload { msg: secret, aad: place })
+            .encrypt(
+                XNonce::from_slice(&nonce),
+                Payload {
+                    msg: secret,
+                    aad: place,
+                },
+            )
             .expect("a secret fits into memory");
         [nonce.as_slice(), &sealed].concat()
     }
@@ -115,7 +128,13 @@ impl MasterKey {
             .chain(&self.previous)
             .find_map(|key| {
                 cipher(key)
-                    .decrypt(XNonce::from_slice(nonce), Payload { msg: sealed, aad: place })
+                    .decrypt(
+                        XNonce::from_slice(nonce),
+                        Payload {
+                            msg: sealed,
+                            aad: place,
+                        },
+                    )
                     .ok()
             })
             .ok_or(Error::Unopenable)

@@ -188,16 +188,17 @@ impl Running {
         self.stack.clone()
     }
 
-    /// Serves `listener` and runs the loops until `stop` is cancelled, then drains. Keeps `ready` and gRPC health true
-    /// to the checks.
+    /// Serves `listener` until `stop` is cancelled, then drains; the loops run until the last call was answered. Keeps
+    /// `ready` and gRPC health true to the checks.
     ///
     /// # Errors
     /// When the listener or a loop fails; everything is stopped then.
     pub async fn run(self, listener: TcpListener, ready: Readiness, stop: CancellationToken) -> anyhow::Result<()> {
         let mut tasks = tokio::task::JoinSet::new();
         let inner = stop.child_token();
+        let loops = CancellationToken::new();
         for (name, task) in self.tasks {
-            let run = task(inner.clone());
+            let run = task(loops.clone());
             tasks.spawn(async move {
                 run.await
                     .map_err(|error| error.context(format!("the {name} loop failed")))
@@ -213,6 +214,8 @@ impl Running {
             .stack
             .map_request(|request: ::http::Request<http::RequestBody>| request.map(Body::new));
         tasks.spawn(async move {
+            // Calls in flight need the loops: those end when the last call has.
+            let _loops = loops.drop_guard();
             http::serve_grpc(listener, stack, http::Limits::grpc(), token).await?;
             Ok(())
         });
@@ -472,7 +475,7 @@ mod tests {
                 .unwrap();
             deadline_of(&request)
         };
-        assert_eq!(read("1H"), Some(Duration::from_secs(3600)));
+        assert_eq!(read("1H"), Some(Duration::from_hours(1)));
         assert_eq!(read("250m"), Some(Duration::from_millis(250)));
         assert_eq!(read("5S"), Some(Duration::from_secs(5)));
         for wrong in ["", "S", "5", "-1S", "123456789S", "5x"] {

@@ -24,6 +24,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _, Registry, fmt};
 
 pub use metrics::{Metrics, metrics};
+pub(crate) use trace::TARGET;
 pub use trace::{end_rpc, http_span, inject, parent_of, rpc_span, spans_are_collected};
 
 /// What is logged and where traces go.

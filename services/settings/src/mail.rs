@@ -59,7 +59,11 @@ impl FromStr for SmtpUrl {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        AsyncSmtpTransport::<Tokio1Executor>::from_url(text.trim())
+        let text = text.trim();
+        if text.starts_with("smtp://") && text.contains('@') && !text.contains("tls=required") {
+            return Err("a password is only sent over TLS: use smtps:// or add ?tls=required");
+        }
+        AsyncSmtpTransport::<Tokio1Executor>::from_url(text)
             .map(Self)
             .map_err(|_| "must be smtps://user:password@host or smtp://user:password@host?tls=required")
     }
@@ -183,4 +187,27 @@ async fn write(folder: &Path, mail: &Due, bytes: &[u8]) -> std::io::Result<()> {
     file.write_all(bytes).await?;
     file.sync_all().await?;
     tokio::fs::rename(unfinished, folder.join(format!("{}.eml", mail.id))).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_only_sent_over_tls() {
+        for url in [
+            "smtp://user:pass@mail.example",
+            "smtp://user:pass@mail.example?tls=opportunistic",
+            "ftp://x",
+        ] {
+            assert!(url.parse::<SmtpUrl>().is_err(), "{url}");
+        }
+        for url in [
+            "smtps://user:pass@mail.example",
+            "smtp://user:pass@mail.example?tls=required",
+            "smtp://127.0.0.1:25",
+        ] {
+            assert!(url.parse::<SmtpUrl>().is_ok(), "{url}");
+        }
+    }
 }

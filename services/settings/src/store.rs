@@ -11,6 +11,7 @@ mod prompts;
 
 pub use lead_mails::{Due, Outcome};
 
-/// The tables of the schema `settings`. Every method takes the organization first.
+/// The tables of the schema `settings`. Every method takes the organization first, except the look-up by subdomain and the
+/// queue of lead mails, which are of every organization.
 #[derive(Debug)]
 pub struct Store;

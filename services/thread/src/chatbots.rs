@@ -12,10 +12,11 @@ use platform::fault;
 use platform::link::Link;
 use proto::settings::v1::settings_service_client::SettingsServiceClient;
 use proto::settings::v1::{ChatStart, GetChatbotProfileRequest, GetChatbotProfileResponse};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status};
 
-use crate::domain::{Error, Mode};
+use crate::domain::{Error, Mode, lookup};
 
 /// From this age on a profile is renewed in the background.
 const RENEW: Duration = Duration::from_secs(10);
@@ -23,6 +24,8 @@ const RENEW: Duration = Duration::from_secs(10);
 const FRESH: Duration = Duration::from_mins(1);
 /// While settings is down a profile is used up to this age.
 const STALE: Duration = Duration::from_hours(24);
+/// Settings is down when it takes longer than this over a known chatbot: most of the deadline is for the call itself.
+const MOMENT: Duration = Duration::from_secs(1);
 /// Profiles kept; a full cache forgets the old ones, or all.
 const CACHED: usize = 50_000;
 
@@ -97,8 +100,10 @@ impl Chatbots {
     /// A chatbot's profile.
     ///
     /// # Errors
-    /// [`Error::ChatbotNotFound`]; `UNAVAILABLE` when settings can't be reached and the chatbot is not known.
+    /// [`Error::ChatbotNotFound`]; [`Error::Invalid`] naming `chatbot_id`; `UNAVAILABLE` when settings can't be reached and
+    /// the chatbot is not known.
     pub(crate) async fn profile(&self, org: OrgId, chatbot_id: &str) -> Result<Arc<Profile>, Status> {
+        lookup("chatbot_id", chatbot_id)?;
         let known = self.known.read().get(&org).and_then(|bots| {
             bots.get(chatbot_id).map(|known| {
                 let age = known.at.elapsed();
@@ -114,12 +119,12 @@ impl Chatbots {
                 }
                 Ok(profile)
             }
-            known => match (self.ask(org, chatbot_id).await, known) {
-                (Err(status), Some((profile, age, _))) if status.code() == Code::Unavailable && age < STALE => {
-                    Ok(profile)
-                }
-                (answer, _) => answer,
+            Some((profile, age, _)) if age < STALE => match timeout(MOMENT, self.ask(org, chatbot_id)).await {
+                Ok(Ok(profile)) => Ok(profile),
+                Ok(Err(status)) if status.code() != Code::Unavailable => Err(status),
+                Ok(Err(_)) | Err(_) => Ok(profile),
             },
+            _ => self.ask(org, chatbot_id).await,
         }
     }
 

@@ -10,7 +10,8 @@ mod parse;
 
 pub(crate) use error::Error;
 pub(crate) use parse::{
-    content, email, icon_url, message_id, optional_text, sources, tags, text, thread_id, webhook_url,
+    content, email, icon_url, lookup, message_id, optional_bytes, optional_text, sources, tags, text, thread_id,
+    webhook_url,
 };
 
 /// Who answers in a thread.

@@ -458,13 +458,17 @@ impl Store {
         Ok(())
     }
 
-    /// Says that somebody has read everything in a thread.
-    pub(crate) async fn mark_read(&self, org: OrgId, thread: Uuid) -> Result<(), Error> {
+    /// Says that somebody has read everything that a thread had when it was read. What came since stays unread; of two who
+    /// read at once the first counts.
+    pub(crate) async fn mark_read(&self, org: OrgId, read: &Thread) -> Result<(), Error> {
         sqlx::query!(
-            "update thread.threads set unread_count = 0, read_count = message_count
-             where org_id = $1 and id = $2 and unread_count > 0",
+            "update thread.threads set unread_count = unread_count - $3, read_count = $4
+             where org_id = $1 and id = $2 and read_count = $5",
             org.0,
-            thread,
+            read.id,
+            read.unread_count,
+            read.message_count,
+            read.read_count,
         )
         .execute(&self.db)
         .await?;

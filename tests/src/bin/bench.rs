@@ -80,6 +80,9 @@ fn run(args: &Args) -> Result<ExitCode> {
     let report = runtime.block_on(measure(args, &directory))?;
     delete(&directory)?;
     print!("{}", report.table());
+    if let Some(parent) = args.json.parent() {
+        std::fs::create_dir_all(parent)?;
+    }
     std::fs::write(&args.json, format!("{:#}\n", report.json()))
         .with_context(|| format!("can't write {}", args.json.display()))?;
     let failed = args.gate && !report.met();

@@ -53,9 +53,19 @@ pub(super) struct OneThread {
 #[utoipa::path(get, path = "/v1/chatting/{chatbotId}/thread/{threadId}", tag = "Chatting",
     responses((status = 200, description = "The thread", body = Answer<OneThread>)))]
 pub(super) async fn get_thread(call: Call) -> Result<Answer<OneThread>, Failure> {
+    let thread_id = call.thread()?;
+    one_thread(&call, thread_id).await
+}
+
+/// The thread that is called like the literal segment of the bulk route.
+pub(super) async fn get_thread_update_thread(call: Call) -> Result<Answer<OneThread>, Failure> {
+    one_thread(&call, "update-thread".to_owned()).await
+}
+
+async fn one_thread(call: &Call, thread_id: String) -> Result<Answer<OneThread>, Failure> {
     let request = call.request(pb::GetThreadRequest {
         chatbot_id: call.chatbot()?,
-        thread_id: call.thread()?,
+        thread_id,
         message_limit: 0,
     });
     let answer = call.threads().get_thread(request).await?.into_inner();
@@ -113,7 +123,7 @@ pub(super) const LIST_NAMES: Names = &[("page_size", "limit"), ("page_token", "c
     params(
         ("page" = Option<i32>, Query, description = "1 to 1000, default 1", minimum = 1, maximum = 1000),
         ("limit" = Option<i32>, Query, description = "1 to 100, default 20", minimum = 1, maximum = 100),
-        ("mode" = Option<ModeFilter>, Query),
+        ("mode" = inline(Option<ModeFilter>), Query),
         ("resolved" = Option<bool>, Query),
         ("archived" = Option<bool>, Query),
         ("escalated" = Option<bool>, Query),

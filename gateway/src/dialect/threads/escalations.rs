@@ -67,7 +67,7 @@ pub(super) struct EscalationPage {
 /// Newest first.
 #[utoipa::path(get, path = "/v1/escalations", tag = "Escalations",
     params(
-        ("state" = Option<EscalationFilter>, Query, description = "Default all"),
+        ("state" = inline(Option<EscalationFilter>), Query, description = "Default all"),
         ("limit" = Option<i32>, Query, description = "1 to 100, default 20", minimum = 1, maximum = 100),
         ("cursor" = Option<String>, Query, description = "`nextCursor` of the page before"),
     ),

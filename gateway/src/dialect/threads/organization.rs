@@ -93,7 +93,7 @@ pub(super) struct LeadMailPage {
 #[utoipa::path(get, path = "/v1/lead-mails", tag = "Escalations",
     params(
         ("chatbotId" = Option<String>, Query, description = "Of this chatbot only"),
-        ("state" = Option<LeadMailFilter>, Query, description = "Default all"),
+        ("state" = inline(Option<LeadMailFilter>), Query, description = "Default all"),
         ("limit" = Option<i32>, Query, description = "1 to 100, default 20", minimum = 1, maximum = 100),
         ("cursor" = Option<String>, Query, description = "`nextCursor` of the page before"),
     ),

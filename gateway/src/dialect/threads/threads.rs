@@ -73,7 +73,7 @@ pub(super) struct ListedThreads {
     params(
         ("page" = Option<i32>, Query, description = "1 to 1000, default 1", minimum = 1, maximum = 1000),
         ("limit" = Option<i32>, Query, description = "1 to 100, default 20", minimum = 1, maximum = 100),
-        ("mode" = Option<ModeFilter>, Query),
+        ("mode" = inline(Option<ModeFilter>), Query),
         ("resolved" = Option<bool>, Query),
         ("archived" = Option<bool>, Query),
         ("escalated" = Option<bool>, Query),

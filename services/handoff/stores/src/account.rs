@@ -33,9 +33,7 @@ pub(crate) fn for_servers(dir: &Path) -> Result<Option<Account>> {
         }));
     }
     let Some(account) = ["postgres", "nobody"].into_iter().find_map(lookup) else {
-        bail!(
-            "PostgreSQL does not run as root and there is neither a user `postgres` nor `nobody` to run it as"
-        );
+        bail!("PostgreSQL does not run as root and there is neither a user `postgres` nor `nobody` to run it as");
     };
     Ok(Some(account))
 }

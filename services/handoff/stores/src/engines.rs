@@ -48,23 +48,18 @@ fn choose_postgres(installed: Vec<Installed>, cluster: Option<u32>) -> Result<Pa
     };
     match installed.into_iter().find(|found| found.major == cluster) {
         Some(found) => Ok(found.path),
-        None => bail!(
-            "the data was made by PostgreSQL {cluster}, which is not installed: install it, or delete the data"
-        ),
+        None => {
+            bail!("the data was made by PostgreSQL {cluster}, which is not installed: install it, or delete the data")
+        }
     }
 }
 
 fn choose(engine: &str, variable: &str, installed: Vec<Installed>, min: u32) -> Result<PathBuf> {
     let newest = installed.iter().map(|found| found.major).max();
-    match (
-        installed.into_iter().find(|found| found.major >= min),
-        newest,
-    ) {
+    match (installed.into_iter().find(|found| found.major >= min), newest) {
         (Some(found), _) => Ok(found.path),
         (None, Some(newest)) => {
-            bail!(
-                "{engine} {newest} is too old: install {engine} {min} or newer beside it, or set {variable}"
-            )
+            bail!("{engine} {newest} is too old: install {engine} {min} or newer beside it, or set {variable}")
         }
         (None, None) => {
             bail!("{engine} is missing: install {engine} {min} or newer, or set {variable}")
@@ -151,9 +146,5 @@ fn version(executable: &Path, mark: &str) -> Option<u32> {
         .ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     let (_, version) = text.split_once(mark)?;
-    version
-        .split(|c: char| !c.is_ascii_digit())
-        .next()?
-        .parse()
-        .ok()
+    version.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }

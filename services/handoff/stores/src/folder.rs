@@ -43,12 +43,7 @@ pub(crate) struct Folder {
 
 impl Folder {
     /// Creates what is missing and takes the lock, waiting for a supervisor that is about to end.
-    pub(crate) async fn open(
-        dir: &Path,
-        lifetime: Lifetime,
-        owner: u32,
-        account: Option<Account>,
-    ) -> Result<Self> {
+    pub(crate) async fn open(dir: &Path, lifetime: Lifetime, owner: u32, account: Option<Account>) -> Result<Self> {
         if lifetime == Lifetime::ThrowAway {
             DirBuilder::new()
                 .mode(if account.is_some() { 0o711 } else { 0o700 })
@@ -82,9 +77,7 @@ impl Folder {
         }
         // What a killed `initdb` had started may write on for a moment.
         let deadline = Instant::now() + Duration::from_secs(2);
-        while let Err(error) =
-            fs::remove_dir_all(&self.path).and_then(|()| fs::remove_dir_all(&self.dir))
-        {
+        while let Err(error) = fs::remove_dir_all(&self.path).and_then(|()| fs::remove_dir_all(&self.dir)) {
             if Instant::now() > deadline {
                 return Err(error).context(format!("cannot delete {}", self.dir.display()));
             }
@@ -111,11 +104,7 @@ async fn lock(dir: &Path, owner: u32) -> Result<File> {
             return Err(error).with_context(|| format!("cannot lock {}", path.display()));
         }
         let holder = fs::read_to_string(&path)?;
-        let patience = if holder.is_empty() {
-            HOLDER_STOPS
-        } else {
-            HOLDER_LEAVES
-        };
+        let patience = if holder.is_empty() { HOLDER_STOPS } else { HOLDER_LEAVES };
         if start.elapsed() > patience {
             bail!(
                 "{} is in use by another handoff (process {})",
@@ -156,10 +145,7 @@ fn place(dir: &Path, account: Option<Account>) -> Result<PathBuf> {
     if let Some(account) = account {
         chown(&path, Some(account.uid), Some(account.gid))?;
         if path.starts_with(ELSEWHERE) {
-            fs::write(
-                path.join(BACKLINK),
-                self::link(dir).as_os_str().as_encoded_bytes(),
-            )?;
+            fs::write(path.join(BACKLINK), self::link(dir).as_os_str().as_encoded_bytes())?;
         }
         if !account.can_enter(&path) {
             bail!(

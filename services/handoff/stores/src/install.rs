@@ -44,10 +44,7 @@ const MANAGERS: [Manager; 3] = [
 
 /// Says in one line on stderr what it does. Fails with one sentence that says what to install by hand.
 pub(crate) fn install(postgres: bool, redis: bool) -> Result<()> {
-    let Some(manager) = MANAGERS
-        .iter()
-        .find(|manager| runs(manager.program, &["--version"]))
-    else {
+    let Some(manager) = MANAGERS.iter().find(|manager| runs(manager.program, &["--version"])) else {
         bail!(
             "{} missing and there is no apt-get, dnf or brew to install with: install PostgreSQL 15 or newer and \
              Redis 7 or newer, or set DATABASE_URL and REDIS_URL",
@@ -62,9 +59,7 @@ pub(crate) fn install(postgres: bool, redis: bool) -> Result<()> {
     let by_hand = format!("{} install {}", manager.program, packages.join(" "));
     let mut command = if !manager.as_root || rustix::process::geteuid().is_root() {
         Command::new("/bin/sh")
-    } else if runs("sudo", &["-n", "true"])
-        || (std::io::stdin().is_terminal() && runs("sudo", &["-V"]))
-    {
+    } else if runs("sudo", &["-n", "true"]) || (std::io::stdin().is_terminal() && runs("sudo", &["-V"])) {
         let mut sudo = Command::new("sudo");
         sudo.arg("/bin/sh");
         sudo
@@ -92,9 +87,7 @@ pub(crate) fn install(postgres: bool, redis: bool) -> Result<()> {
             .rev()
             .find(|line| !line.trim().is_empty())
             .unwrap_or("no reason given");
-        bail!(
-            "`{by_hand}` failed ({last}): install PostgreSQL 15 or newer and Redis 7 or newer by hand"
-        );
+        bail!("`{by_hand}` failed ({last}): install PostgreSQL 15 or newer and Redis 7 or newer by hand");
     }
     Ok(())
 }

@@ -43,9 +43,7 @@ impl Postgres {
             if unfinished.exists() {
                 fs::remove_dir_all(&unfinished)?;
             }
-            postgres
-                .init(&unfinished, &password_file(folder), account)
-                .await?;
+            postgres.init(&unfinished, &password_file(folder), account).await?;
             fs::rename(&unfinished, &data)?;
         }
         Ok(postgres)
@@ -88,11 +86,8 @@ impl Postgres {
 
     pub(crate) fn url(folder: &Path, port: u16) -> Result<String> {
         let path = password_file(folder);
-        let password =
-            fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        Ok(format!(
-            "postgres://handoff:{password}@127.0.0.1:{port}/handoff"
-        ))
+        let password = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        Ok(format!("postgres://handoff:{password}@127.0.0.1:{port}/handoff"))
     }
 }
 
@@ -114,9 +109,7 @@ async fn run(mut command: tokio::process::Command, input: &str) -> Result<()> {
     if !output.status.success() {
         bail!(
             "{}",
-            String::from_utf8_lossy(&output.stderr)
-                .trim()
-                .replace('\n', " / ")
+            String::from_utf8_lossy(&output.stderr).trim().replace('\n', " / ")
         );
     }
     Ok(())
@@ -153,11 +146,7 @@ impl Engine for Postgres {
         }
         let data = ["-D".to_owned(), self.data.to_string_lossy().into_owned()];
         data.into_iter()
-            .chain(
-                settings
-                    .into_iter()
-                    .flat_map(|s| ["-c".to_owned(), s.to_owned()]),
-            )
+            .chain(settings.into_iter().flat_map(|s| ["-c".to_owned(), s.to_owned()]))
             .collect()
     }
 

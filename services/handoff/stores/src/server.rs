@@ -71,9 +71,7 @@ impl<E: Engine> Server<E> {
             };
             self.stop().await;
             let reason = error.to_string();
-            if !E::PASSING.iter().any(|passing| reason.contains(passing))
-                || Instant::now() > deadline
-            {
+            if !E::PASSING.iter().any(|passing| reason.contains(passing)) || Instant::now() > deadline {
                 return Err(error);
             }
             sleep(Duration::from_millis(200)).await;
@@ -91,22 +89,14 @@ impl<E: Engine> Server<E> {
         let deadline = Instant::now() + READY_DEADLINE;
         while Instant::now() < deadline {
             if let Some(status) = child.try_wait()? {
-                return Err(anyhow!(
-                    "{} did not start ({status}): {}",
-                    E::NAME,
-                    self.log_tail()
-                ));
+                return Err(anyhow!("{} did not start ({status}): {}", E::NAME, self.log_tail()));
             }
             if self.engine.accepts(pid, self.port).await {
                 return Ok(());
             }
             sleep(READY_POLL).await;
         }
-        bail!(
-            "{} does not accept connections: {}",
-            E::NAME,
-            self.log_tail()
-        )
+        bail!("{} does not accept connections: {}", E::NAME, self.log_tail())
     }
 
     /// The end of the log, in one line.
@@ -128,10 +118,7 @@ impl<E: Engine> Server<E> {
     pub(crate) async fn keep_running(&mut self) -> Result<()> {
         while let Some(child) = &mut self.child {
             let status = child.wait().await?;
-            eprintln!(
-                "the private {} ended ({status}) and is started again",
-                E::NAME
-            );
+            eprintln!("the private {} ended ({status}) and is started again", E::NAME);
             sleep(RESTART_DELAY).await;
             self.child = Some(self.spawn()?);
         }
@@ -212,7 +199,6 @@ static HAS_DEATH_SIGNAL: LazyLock<bool> = LazyLock::new(|| {
 });
 
 fn free_port() -> Result<u16> {
-    let listener =
-        TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port on 127.0.0.1")?;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port on 127.0.0.1")?;
     Ok(listener.local_addr()?.port())
 }

@@ -107,19 +107,14 @@ impl Stores {
     fn ask(&mut self, plan: &Plan) -> Result<Answer> {
         let mut line = serde_json::to_string(plan)?;
         line.push('\n');
-        let stdin = self
-            .supervisor
-            .stdin
-            .as_mut()
-            .expect("stdin is piped until the drop");
+        let stdin = self.supervisor.stdin.as_mut().expect("stdin is piped until the drop");
         stdin
             .write_all(line.as_bytes())
             .context("the supervisor of the private stores ended at once")?;
         let stdout = self.supervisor.stdout.as_mut().expect("stdout is piped");
         let mut answer = String::new();
         BufReader::new(stdout).read_line(&mut answer)?;
-        serde_json::from_str(&answer)
-            .context("the supervisor of the private stores ended before they were ready")
+        serde_json::from_str(&answer).context("the supervisor of the private stores ended before they were ready")
     }
 
     /// URL of the database `handoff`, with the password of its only role.

@@ -20,18 +20,14 @@ pub(crate) const COMMAND: &str = "supervise";
 /// Serves one owner: reads the plan from stdin, answers on stdout, and stops everything when stdin closes.
 pub(crate) fn run() -> Result<ExitCode> {
     // One thread: servers follow the thread that started them.
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(supervise())?;
     Ok(ExitCode::SUCCESS)
 }
 
 async fn supervise() -> Result<()> {
     let stdin = std::io::stdin().as_fd().try_clone_to_owned()?;
-    let mut owner = BufReader::new(
-        Receiver::from_owned_fd(stdin).context("stdin is not the pipe of an owner")?,
-    );
+    let mut owner = BufReader::new(Receiver::from_owned_fd(stdin).context("stdin is not the pipe of an owner")?);
     let mut plan = String::new();
     owner.read_line(&mut plan).await?;
     let plan: Plan = serde_json::from_str(&plan).context("stdin holds no plan")?;
@@ -90,9 +86,7 @@ impl Servers {
             .folder
             .insert(Folder::open(&plan.dir, plan.lifetime, plan.owner, account).await?);
         let postgres = async {
-            let engine =
-                Postgres::prepare(plan.engines.postgres, folder.path(), plan.lifetime, account)
-                    .await?;
+            let engine = Postgres::prepare(plan.engines.postgres, folder.path(), plan.lifetime, account).await?;
             let server = self.postgres.insert(Server::new(engine, account));
             server.start().await?;
             anyhow::Ok(server)

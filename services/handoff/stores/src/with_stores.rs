@@ -28,9 +28,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         Some(dir) => Stores::start(dir)?,
         None => Stores::throw_away()?,
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let code = runtime.block_on(run_with(&stores, &args.command))?;
     stores.stop();
     Ok(ExitCode::from(code))
@@ -75,10 +73,8 @@ fn exit_code(status: ExitStatus) -> u8 {
 
 fn forward(child: &Child, signal: Signal) {
     // The terminal has sent it to the command already.
-    let from_terminal =
-        matches!(signal, Signal::INT | Signal::QUIT) && std::io::stdin().is_terminal();
-    if !from_terminal && let Some(pid) = child.id().and_then(|pid| Pid::from_raw(pid.cast_signed()))
-    {
+    let from_terminal = matches!(signal, Signal::INT | Signal::QUIT) && std::io::stdin().is_terminal();
+    if !from_terminal && let Some(pid) = child.id().and_then(|pid| Pid::from_raw(pid.cast_signed())) {
         let _ = kill_process(pid, signal);
     }
 }

@@ -34,14 +34,8 @@ impl Running {
     async fn start(data: &Path) -> Self {
         let mut command = with_stores(&["--data", data.to_str().unwrap(), "--", "sh", "-c"]);
         command.arg("echo $DATABASE_URL; echo $REDIS_URL; read -r _ || :");
-        let mut owner = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(owner.stdout.take().unwrap())
-            .lines()
-            .map(Result::unwrap);
+        let mut owner = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(owner.stdout.take().unwrap()).lines().map(Result::unwrap);
         let (database_url, redis_url) = (lines.next().unwrap(), lines.next().unwrap());
         let pid_file = fs::read_to_string(data.join("stores/postgres/postmaster.pid")).unwrap();
         let postgres = Pid::from_raw(pid_file.lines().next().unwrap().parse().unwrap()).unwrap();
@@ -104,10 +98,7 @@ impl Running {
 
     fn supervisor(&self) -> Pid {
         let status = fs::read_to_string(format!("/proc/{}/status", self.servers[1])).unwrap();
-        let parent = status
-            .lines()
-            .find_map(|line| line.strip_prefix("PPid:"))
-            .unwrap();
+        let parent = status.lines().find_map(|line| line.strip_prefix("PPid:")).unwrap();
         Pid::from_raw(parent.trim().parse().unwrap()).unwrap()
     }
 }
@@ -153,10 +144,7 @@ async fn a_connection_without_the_password_is_refused() {
     let refusal = PgConnection::connect(&format!("postgres://handoff:guess@{server}"))
         .await
         .unwrap_err();
-    assert_eq!(
-        refusal.as_database_error().unwrap().code().unwrap(),
-        "28P01"
-    );
+    assert_eq!(refusal.as_database_error().unwrap().code().unwrap(), "28P01");
     running.finish();
 }
 
@@ -213,10 +201,7 @@ async fn a_server_that_dies_is_started_again_on_its_port() {
     let data = data();
     let running = Running::start(data.path()).await;
     kill_process(running.servers[0], Signal::KILL).unwrap();
-    eventually("PostgreSQL is back", async || {
-        running.connect().await.is_ok()
-    })
-    .await;
+    eventually("PostgreSQL is back", async || running.connect().await.is_ok()).await;
     running.finish();
 }
 
@@ -242,14 +227,7 @@ async fn a_data_directory_that_only_its_owner_may_enter_works() {
         !folder.exists(),
         "what a deleted data directory leaves elsewhere is removed by a later start"
     );
-    fs::remove_dir_all(
-        closed
-            .path()
-            .join("unrelated/stores")
-            .canonicalize()
-            .unwrap(),
-    )
-    .unwrap();
+    fs::remove_dir_all(closed.path().join("unrelated/stores").canonicalize().unwrap()).unwrap();
 }
 
 #[test]
@@ -294,8 +272,5 @@ fn a_signal_reaches_the_command_and_nothing_is_left() {
 }
 
 fn entries(dir: &Path) -> Vec<PathBuf> {
-    fs::read_dir(dir)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect()
+    fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect()
 }

@@ -11,8 +11,8 @@ mod work;
 use redis::aio::MultiplexedConnection;
 use tokio_util::sync::CancellationToken;
 
-use super::redis::{Backoff, Config, is_missing};
 use super::Consumer;
+use super::redis::{Backoff, Config, is_missing};
 use crate::db::Db;
 use inbox::Inbox;
 use reader::Reader;
@@ -21,7 +21,13 @@ use work::Desk;
 pub use inbox::redrive;
 
 /// Runs until `stop`. Nothing ends it before: what fails is tried again.
-pub(super) async fn run(db: Db, schema: &'static str, redis: &Config, consumer: impl Consumer, stop: &CancellationToken) {
+pub(super) async fn run(
+    db: Db,
+    schema: &'static str,
+    redis: &Config,
+    consumer: impl Consumer,
+    stop: &CancellationToken,
+) {
     let inbox = Inbox::new(db, schema, consumer.group());
     let reader = Reader::new(consumer.group(), consumer.streams(), redis.patience);
     let mut desk = Desk::new(&consumer, &inbox, redis.patience);
@@ -79,6 +85,7 @@ async fn session(
         tokio::select! {
             biased;
             () = stop.cancelled() => {
+                reader.keep(redis, desk).await?;
                 reader.leave(redis).await?;
                 return Ok(());
             }

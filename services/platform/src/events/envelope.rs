@@ -110,9 +110,7 @@ pub(super) fn subject(json: &str) -> Option<String> {
     struct Subject {
         subject: String,
     }
-    serde_json::from_str::<Subject>(json)
-        .ok()
-        .map(|wire| wire.subject)
+    serde_json::from_str::<Subject>(json).ok().map(|wire| wire.subject)
 }
 
 #[cfg(test)]

@@ -199,8 +199,7 @@ impl Subscription {
             }
             if let Some(then) = self.then.take() {
                 for stream in Stream::ALL {
-                    self.position
-                        .set(stream, self.position.of(stream).max(then.of(stream)));
+                    self.position.set(stream, self.position.of(stream).max(then.of(stream)));
                 }
             }
             self.changed.mark_unchanged();
@@ -244,7 +243,11 @@ impl Subscription {
         let cursor = match self.place {
             Place::Unknown => return Look::Give(self.reset(head, Place::Live(ring.end()))),
             // A position past the newest one may be another process's or nobody's: Redis is asked.
-            Place::Behind { sound } if self.position.covers(&ring.floor()) && (sound || head.covers(&self.position)) => ring.start(),
+            Place::Behind { sound }
+                if self.position.covers(&ring.floor()) && (sound || head.covers(&self.position)) =>
+            {
+                ring.start()
+            }
             Place::Behind { .. } => return Look::CatchUp,
             Place::Live(cursor) => cursor,
         };

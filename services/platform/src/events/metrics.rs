@@ -38,7 +38,11 @@ pub(super) fn describe() {
     static DESCRIBED: Once = Once::new();
     DESCRIBED.call_once(|| {
         describe_gauge!(UNPUBLISHED, "events that are recorded and not yet published");
-        describe_gauge!(OLDEST, Unit::Seconds, "age of the oldest event that is not yet published");
+        describe_gauge!(
+            OLDEST,
+            Unit::Seconds,
+            "age of the oldest event that is not yet published"
+        );
         describe_counter!(PUBLISHED, "events published to Redis");
         describe_counter!(REPUBLISHED, "events that Redis lost and that are published again");
         describe_counter!(LOSSES, "times that Redis was found to have lost events");

@@ -16,7 +16,7 @@ use crate::db::Secret;
 #[group(skip)]
 pub struct Config {
     /// Redis 7 or newer, or Valkey: `redis://user:password@host/0`, or `rediss://` for TLS.
-    #[arg(long, env = "REDIS_URL", hide_env_values = true)]
+    #[arg(long, env = "REDIS_URL", hide_env_values = true, value_parser = url)]
     pub redis_url: Secret,
     /// How long consumers wait.
     #[arg(skip)]
@@ -50,6 +50,14 @@ impl Default for Patience {
             predecessor: Duration::from_mins(1),
             first_predecessor: Duration::from_secs(10),
         }
+    }
+}
+
+/// A text that can't be the address of a server is refused at start; later it would look like a server that is away.
+fn url(text: &str) -> Result<Secret, &'static str> {
+    match redis::Client::open(text) {
+        Ok(_) => Ok(Secret::from(text.to_owned())),
+        Err(_) => Err("must be redis://host or rediss://host"),
     }
 }
 
@@ -155,9 +163,7 @@ pub(super) fn text(value: Value) -> Option<String> {
 }
 
 pub(super) fn id(value: Value) -> RedisResult<Id> {
-    text(value)
-        .and_then(|text| text.parse().ok())
-        .ok_or_else(unexpected)
+    text(value).and_then(|text| text.parse().ok()).ok_or_else(unexpected)
 }
 
 pub(super) fn array(value: Value) -> RedisResult<Vec<Value>> {
@@ -236,9 +242,7 @@ pub(super) fn recovering_key(schema: &str) -> String {
 /// Whether the server says that there is no such stream or group.
 pub(super) fn is_missing(error: &RedisError) -> bool {
     matches!(error.code(), Some("NOGROUP" | "UNBLOCKED"))
-        || error
-            .detail()
-            .is_some_and(|detail| detail.contains("no such key"))
+        || error.detail().is_some_and(|detail| detail.contains("no such key"))
 }
 
 #[cfg(test)]
@@ -252,6 +256,30 @@ mod tests {
         for wrong in ["", "-", "1", "1-", "-1", "1-2-3", "a-1", "1-99999999999999999999"] {
             assert!(wrong.parse::<Id>().is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn only_the_address_of_a_server_is_taken() {
+        for right in ["redis://localhost", "rediss://user:secret@redis.example:6380/2"] {
+            assert!(url(right).is_ok(), "{right}");
+        }
+        for wrong in ["", "localhost", "http://localhost", "redis://"] {
+            assert!(url(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_speaks_no_tls_is_an_error() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = tokio::spawn(async move {
+            let (mut peer, _) = listener.accept().await.unwrap();
+            tokio::io::AsyncWriteExt::write_all(&mut peer, b"-ERR what is this\r\n")
+                .await
+                .unwrap();
+        });
+        assert!(Config::new(format!("rediss://{address}")).connect().await.is_err());
+        server.await.unwrap();
     }
 
     #[test]

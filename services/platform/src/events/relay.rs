@@ -31,7 +31,7 @@ const RENEW: Duration = Duration::from_secs(1);
 /// Redis is checked for losses this often, even when there is nothing to publish.
 const PROBE: Duration = Duration::from_secs(1);
 /// Batches begin at least this far apart: under load it makes fewer and larger ones, which is what keeps an event cheap.
-const PACE: Duration = Duration::from_millis(10);
+const PACE: Duration = Duration::from_millis(20);
 /// The outbox is looked at this often when nothing wakes the relay.
 const POLL: Duration = Duration::from_millis(200);
 
@@ -104,14 +104,23 @@ impl Relay {
             };
             self.active.send_replace(false);
             if let Err(error) = result {
-                tracing::warn!(context = self.schema, error = crate::fault::chain(&error), "the relay lost the database");
+                tracing::warn!(
+                    context = self.schema,
+                    error = crate::fault::chain(&error),
+                    "the relay lost the database"
+                );
                 rest(backoff.next(), stop).await;
             }
         }
     }
 
     /// Waits for the lease, and leads while it holds.
-    async fn stand_by(&self, pg: &mut PgConnection, backoff: &mut Backoff, stop: &CancellationToken) -> Result<(), sqlx::Error> {
+    async fn stand_by(
+        &self,
+        pg: &mut PgConnection,
+        backoff: &mut Backoff,
+        stop: &CancellationToken,
+    ) -> Result<(), sqlx::Error> {
         while !stop.is_cancelled() {
             match self.lease.take(pg).await? {
                 Taken::Ours => {
@@ -215,10 +224,7 @@ impl Relay {
         for row in &rows {
             events.push(self.add(&mut pipe, row)?);
         }
-        let mut answers = pipe
-            .query_async::<Vec<redis::Value>>(redis)
-            .await?
-            .into_iter();
+        let mut answers = pipe.query_async::<Vec<redis::Value>>(redis).await?.into_iter();
         let intact = carrier.owns(answers.next());
         let ids: Vec<String> = answers.filter_map(text).collect();
         if ids.len() != events.len() {

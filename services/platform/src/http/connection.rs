@@ -35,12 +35,8 @@ pub(super) async fn run<S, B>(
     protocol: Protocol,
     stop: CancellationToken,
 ) where
-    S: Service<
-            Request<RequestBody>,
-            Response = Response<B>,
-            Error: Into<BoxError>,
-            Future: Send + 'static,
-        > + Clone
+    S: Service<Request<RequestBody>, Response = Response<B>, Error: Into<BoxError>, Future: Send + 'static>
+        + Clone
         + Send
         + 'static,
     B: Body<Data: Send, Error: Into<BoxError>> + Send + Unpin + 'static,
@@ -90,12 +86,8 @@ fn exchanges<S, B>(
     activity: Arc<Activity>,
 ) -> impl HttpService<Incoming, ResBody = ResponseBody<B>, Error: Into<BoxError>, Future: Send + 'static>
 where
-    S: Service<
-            Request<RequestBody>,
-            Response = Response<B>,
-            Error: Into<BoxError>,
-            Future: Send + 'static,
-        > + Clone
+    S: Service<Request<RequestBody>, Response = Response<B>, Error: Into<BoxError>, Future: Send + 'static>
+        + Clone
         + Send
         + 'static,
     B: Body<Data: Send, Error: Into<BoxError>> + Send + Unpin + 'static,
@@ -107,8 +99,7 @@ where
         request.extensions_mut().insert(peer);
         let service = service.clone();
         async move {
-            let mut response = if target_bytes(request.uri()) > exchange.activity().limits.uri_bytes
-            {
+            let mut response = if target_bytes(request.uri()) > exchange.activity().limits.uri_bytes {
                 drop(request);
                 let mut response = Response::new(None);
                 *response.status_mut() = StatusCode::URI_TOO_LONG;
@@ -137,11 +128,7 @@ enum Ended<E> {
 }
 
 /// Drives `connection` until it ends, misses a deadline that leaves no way to end well, or was asked to by `stop`.
-async fn drive<C: GracefulConnection>(
-    connection: C,
-    activity: &Activity,
-    stop: CancellationToken,
-) -> Ended<C::Error> {
+async fn drive<C: GracefulConnection>(connection: C, activity: &Activity, stop: CancellationToken) -> Ended<C::Error> {
     let mut connection = pin!(connection);
     let mut stopped = pin!(stop.cancelled());
     let mut stopping = false;
@@ -170,19 +157,16 @@ async fn drive<C: GracefulConnection>(
             let now = Instant::now();
             match due {
                 Some((at, overdue)) if at <= now => {
-                    metrics::counter!("connections_overdue_total", "deadline" => overdue.name())
-                        .increment(1);
+                    metrics::counter!("connections_overdue_total", "deadline" => overdue.name()).increment(1);
                     match overdue {
                         Overdue::Idle => {
                             activity.end();
                             connection.as_mut().graceful_shutdown();
                         }
                         Overdue::Body => activity.refuse_body(),
-                        Overdue::FirstByte
-                        | Overdue::Head
-                        | Overdue::Write
-                        | Overdue::Goodbye
-                        | Overdue::Drain => return Poll::Ready(Ended::Overdue(overdue)),
+                        Overdue::FirstByte | Overdue::Head | Overdue::Write | Overdue::Goodbye | Overdue::Drain => {
+                            return Poll::Ready(Ended::Overdue(overdue));
+                        }
                     }
                 }
                 Some((at, _)) => timer.as_mut().reset(at),

@@ -10,7 +10,7 @@ use tracing::{Span, debug_span};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 /// The target of request spans, for filters.
-pub(super) const TARGET: &str = "rpc";
+pub(crate) const TARGET: &str = "rpc";
 
 struct Headers<'h>(&'h HeaderMap);
 

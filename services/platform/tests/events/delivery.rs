@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use platform::events::Stream;
 use sqlx::Row as _;
@@ -18,15 +19,9 @@ async fn every_event_takes_effect_once_and_in_order(_: PgPoolOptions, options: P
         .collect();
     let relays = [site.relay(), site.relay()];
     let consumers = [site.consumer(Ledger::new()), site.consumer(Ledger::new())];
-    futures::future::join_all(
-        subjects
-            .iter()
-            .map(|subject| site.record_all(subject, 1..=30)),
-    )
-    .await;
+    futures::future::join_all(subjects.iter().map(|subject| site.record_all(subject, 1..=30))).await;
     for subject in &subjects {
-        site.until_effects(subject, &(1..=30).collect::<Vec<_>>())
-            .await;
+        site.until_effects(subject, &(1..=30).collect::<Vec<_>>()).await;
     }
     site.until_acknowledged().await;
     assert_eq!(site.count("effects").await, 600);
@@ -43,10 +38,7 @@ async fn an_entry_carries_the_event_and_what_it_is_filtered_by(_: PgPoolOptions,
     site.record("escalations/1", 1).await;
     until(async || site.published().await == 1).await;
     let mut command = redis::cmd("XRANGE");
-    command
-        .arg("handoff:escalations")
-        .arg("-")
-        .arg("+");
+    command.arg("handoff:escalations").arg("-").arg("+");
     let entries: Vec<(String, Vec<String>)> = site.redis.ask(command).await;
     let [(id, fields)] = entries.as_slice() else {
         panic!("{entries:?}");
@@ -56,11 +48,7 @@ async fn an_entry_carries_the_event_and_what_it_is_filtered_by(_: PgPoolOptions,
         .await
         .unwrap();
     assert_eq!(row.get::<String, _>(0), *id);
-    let names: Vec<&str> = fields
-        .iter()
-        .step_by(2)
-        .map(String::as_str)
-        .collect();
+    let names: Vec<&str> = fields.iter().step_by(2).map(String::as_str).collect();
     assert_eq!(names, ["event", "type", "organization"]);
     let event: serde_json::Value = serde_json::from_str(&fields[1]).unwrap();
     assert_eq!(event["id"], row.get::<String, _>(1));
@@ -81,14 +69,16 @@ async fn what_is_recorded_while_redis_is_down_is_delivered_afterwards(_: PgPoolO
     site.record_all("threads/1", 2..=50).await;
     assert_eq!(site.published().await, 1);
     site.redis.restart().await;
-    site.until_effects("threads/1", &(1..=50).collect::<Vec<_>>())
-        .await;
+    site.until_effects("threads/1", &(1..=50).collect::<Vec<_>>()).await;
     relay.stop().await;
     consumer.stop().await;
 }
 
 #[sqlx::test(migrations = false)]
-async fn a_relay_killed_between_publishing_and_noting_it_leads_to_one_effect(_: PgPoolOptions, options: PgConnectOptions) {
+async fn a_relay_killed_between_publishing_and_noting_it_leads_to_one_effect(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let site = Site::new(options).await;
     let relay = site.relay();
     site.record("threads/1", 1).await;
@@ -135,7 +125,13 @@ async fn a_relay_that_lost_its_lease_notes_nothing(_: PgPoolOptions, options: Pg
     let relay = site.relay();
     site.record("threads/1", 1).await;
     until(async || site.published().await == 1).await;
-    // It is stopped while it publishes.
+    // It has nothing else to write, and is stopped while it publishes.
+    until(async || {
+        let mut recovering = redis::cmd("EXISTS");
+        recovering.arg("handoff:recovering:producer");
+        !site.redis.ask::<bool>(recovering).await
+    })
+    .await;
     let mut pause = redis::cmd("CLIENT");
     pause.arg("PAUSE").arg(60_000).arg("WRITE");
     let () = site.redis.ask(pause).await;
@@ -157,8 +153,8 @@ async fn a_relay_that_lost_its_lease_notes_nothing(_: PgPoolOptions, options: Pg
     let mut unpause = redis::cmd("CLIENT");
     unpause.arg("UNPAUSE");
     let () = site.redis.ask(unpause).await;
-    until(async || site.redis.length(Stream::Events).await == 2).await;
-    // It published the event, but it may not say so: that is the other one's business now.
+    // It goes on to the end of what it was doing. It published the event, but it may not say so: that is the other
+    // one's business now.
     relay.stop().await;
     assert_eq!(site.published().await, 1);
     assert_eq!(site.count("producer.leases").await, 1);
@@ -250,6 +246,31 @@ async fn what_a_consumer_died_over_is_done_by_another(_: PgPoolOptions, options:
 }
 
 #[sqlx::test(migrations = false)]
+async fn a_consumer_that_stops_hands_over_what_it_has_not_finished(_: PgPoolOptions, options: PgConnectOptions) {
+    let mut site = Site::new(options).await;
+    // Nobody takes anything over by himself.
+    site.redis.patience.claim = Duration::from_hours(1);
+    let attempted = Arc::new(Notify::new());
+    let first = {
+        let attempted = Arc::clone(&attempted);
+        site.consumer(Ledger::with(move |_| {
+            attempted.notify_one();
+            Verdict::Fail(tonic::Status::unavailable("later").into())
+        }))
+    };
+    for sequence in 1..=3 {
+        site.add(platform::id::new(), "threads/1", sequence).await;
+    }
+    within(attempted.notified()).await;
+    until(async || site.redis.pending("ledger").await == 3).await;
+    first.stop().await;
+    let second = site.consumer(Ledger::new());
+    site.until_effects("threads/1", &[1, 2, 3]).await;
+    site.until_acknowledged().await;
+    second.stop().await;
+}
+
+#[sqlx::test(migrations = false)]
 async fn a_group_begins_with_the_oldest_event_and_leaves_no_member_behind(_: PgPoolOptions, options: PgConnectOptions) {
     let site = Site::new(options).await;
     let relay = site.relay();
@@ -260,10 +281,7 @@ async fn a_group_begins_with_the_oldest_event_and_leaves_no_member_behind(_: PgP
     site.until_acknowledged().await;
     consumer.stop().await;
     let mut members = redis::cmd("XINFO");
-    members
-        .arg("CONSUMERS")
-        .arg(Stream::Events.key())
-        .arg("ledger");
+    members.arg("CONSUMERS").arg(Stream::Events.key()).arg("ledger");
     assert_eq!(site.redis.ask::<Vec<redis::Value>>(members).await, []);
     relay.stop().await;
 }

@@ -30,8 +30,7 @@ async fn an_event_that_keeps_failing_is_parked_and_can_be_driven_again(_: PgPool
     let consumer = site.consumer(ledger.clone());
     site.record_all("threads/bad", 1..=4).await;
     site.record_all("threads/good", 1..=4).await;
-    site.until_effects("threads/good", &[1, 2, 3, 4])
-        .await;
+    site.until_effects("threads/good", &[1, 2, 3, 4]).await;
     site.until_effects("threads/bad", &[1, 3, 4]).await;
     site.until_acknowledged().await;
     assert_eq!(attempts.load(Ordering::Relaxed), 8);
@@ -43,22 +42,12 @@ async fn an_event_that_keeps_failing_is_parked_and_can_be_driven_again(_: PgPool
     assert_eq!(parked.get::<&str, _>(1), "it can't be done");
     assert_eq!(parked.get::<&str, _>(2), Stream::Events.key());
     let event = parked.get(0);
-    redrive(&site.db, "consumer", &ledger, event)
-        .await
-        .unwrap_err();
+    redrive(&site.db, "consumer", &ledger, event).await.unwrap_err();
     assert_eq!(site.count("consumer.parked_events").await, 1);
     mended.store(true, Ordering::Relaxed);
-    assert!(
-        redrive(&site.db, "consumer", &ledger, event)
-            .await
-            .unwrap()
-    );
+    assert!(redrive(&site.db, "consumer", &ledger, event).await.unwrap());
     assert_eq!(site.effects("threads/bad").await, [1, 3, 4, 2]);
-    assert!(
-        !redrive(&site.db, "consumer", &ledger, event)
-            .await
-            .unwrap()
-    );
+    assert!(!redrive(&site.db, "consumer", &ledger, event).await.unwrap());
     assert_eq!(site.effects("threads/bad").await, [1, 3, 4, 2]);
     relay.stop().await;
     consumer.stop().await;
@@ -111,33 +100,14 @@ async fn a_neighbour_that_is_away_is_waited_for_however_often(_: PgPoolOptions, 
 async fn an_event_that_ends_every_process_it_is_given_to_is_parked(_: PgPoolOptions, options: PgConnectOptions) {
     let site = Site::new(options).await;
     site.add(id::new(), "threads/1", 1).await;
-    let mut group = redis::cmd("XGROUP");
-    group
-        .arg("CREATE")
-        .arg(Stream::Events.key())
-        .arg("ledger")
-        .arg("0");
-    let () = site.redis.ask(group).await;
-    let mut read = redis::cmd("XREADGROUP");
-    read.arg("GROUP")
-        .arg("ledger")
-        .arg("a process that died")
-        .arg("STREAMS")
-        .arg(Stream::Events.key())
-        .arg(">");
-    let _given: redis::Value = site.redis.ask(read).await;
+    let entry = site.give_to("a process that died").await;
     let mut times = redis::cmd("XCLAIM");
-    let entries: Vec<(String, Vec<String>)> = {
-        let mut range = redis::cmd("XRANGE");
-        range.arg(Stream::Events.key()).arg("-").arg("+");
-        site.redis.ask(range).await
-    };
     times
         .arg(Stream::Events.key())
         .arg("ledger")
         .arg("a process that died")
         .arg(0)
-        .arg(&entries[0].0)
+        .arg(entry)
         .arg("RETRYCOUNT")
         .arg(8);
     let _counted: redis::Value = site.redis.ask(times).await;
@@ -153,10 +123,13 @@ async fn entries_that_are_no_events_are_passed_over(_: PgPoolOptions, options: P
     let site = Site::new(options).await;
     let consumer = site.consumer(Ledger::new());
     site.add_entry(&[("foreign", "entry")]).await;
-    site.add_entry(&[("event", "{"), ("type", "thing.changed")])
-        .await;
-    site.add_entry(&[("event", "{\"id\":7}"), ("type", "thing.changed"), ("organization", "nobody")])
-        .await;
+    site.add_entry(&[("event", "{"), ("type", "thing.changed")]).await;
+    site.add_entry(&[
+        ("event", "{\"id\":7}"),
+        ("type", "thing.changed"),
+        ("organization", "nobody"),
+    ])
+    .await;
     let mut binary = redis::cmd("XADD");
     binary
         .arg(Stream::Escalations.key())
@@ -176,18 +149,8 @@ async fn nothing_is_acknowledged_or_parked_while_the_database_is_away(_: PgPoolO
     for sequence in 1..=5 {
         site.add(id::new(), "threads/1", sequence).await;
     }
-    let database = site
-        .options
-        .get_database()
-        .expect("the test has a database")
-        .to_owned();
-    let mut server = site
-        .options
-        .clone()
-        .database("postgres")
-        .connect()
-        .await
-        .unwrap();
+    let database = site.options.get_database().expect("the test has a database").to_owned();
+    let mut server = site.options.clone().database("postgres").connect().await.unwrap();
     let mut tell = async |statement: String| {
         sqlx::raw_sql(AssertSqlSafe(statement))
             .execute(&mut server)
@@ -195,7 +158,10 @@ async fn nothing_is_acknowledged_or_parked_while_the_database_is_away(_: PgPoolO
             .unwrap()
     };
     tell(format!("alter database \"{database}\" with allow_connections false")).await;
-    tell(format!("select pg_terminate_backend(pid) from pg_stat_activity where datname = '{database}'")).await;
+    tell(format!(
+        "select pg_terminate_backend(pid) from pg_stat_activity where datname = '{database}'"
+    ))
+    .await;
     let consumer = site.consumer(Ledger::new());
     until(async || {
         let mut groups = redis::cmd("EXISTS");
@@ -210,8 +176,7 @@ async fn nothing_is_acknowledged_or_parked_while_the_database_is_away(_: PgPoolO
         assert_eq!(site.redis.pending("ledger").await, 5);
     }
     tell(format!("alter database \"{database}\" with allow_connections true")).await;
-    site.until_effects("threads/1", &[1, 2, 3, 4, 5])
-        .await;
+    site.until_effects("threads/1", &[1, 2, 3, 4, 5]).await;
     site.until_acknowledged().await;
     assert_eq!(site.count("consumer.parked_events").await, 0);
     consumer.stop().await;

@@ -38,15 +38,12 @@ async fn subjects(subscription: &mut Subscription, number: usize) -> Vec<String>
 
 async fn add(site: &Site, numbers: std::ops::RangeInclusive<u32>) {
     for number in numbers {
-        site.add(id::new(), &format!("threads/{number}"), 1)
-            .await;
+        site.add(id::new(), &format!("threads/{number}"), 1).await;
     }
 }
 
 fn threads(numbers: std::ops::RangeInclusive<u32>) -> Vec<String> {
-    numbers
-        .map(|number| format!("threads/{number}"))
-        .collect()
+    numbers.map(|number| format!("threads/{number}")).collect()
 }
 
 #[sqlx::test(migrations = false)]
@@ -117,25 +114,25 @@ async fn nothing_is_lost_between_catching_up_and_live(_: PgPoolOptions, options:
         seen
     };
     let ((), seen) = tokio::join!(add(&site, 251..=400), reading);
-    let (escalations, events): (Vec<String>, Vec<String>) = seen
-        .into_iter()
-        .partition(|subject| subject == "escalations/1");
+    let (escalations, events): (Vec<String>, Vec<String>) =
+        seen.into_iter().partition(|subject| subject == "escalations/1");
     assert_eq!(escalations.len(), 50);
     assert_eq!(events, threads(2..=400));
     relay.stop().await;
 }
 
 #[sqlx::test(migrations = false)]
-async fn a_position_whose_successors_were_trimmed_is_answered_with_one_reset(_: PgPoolOptions, options: PgConnectOptions) {
+async fn a_position_whose_successors_were_trimmed_is_answered_with_one_reset(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let site = Site::new(options).await;
     let (first, mut subscription) = start(&site).await;
     add(&site, 1..=30).await;
     let (_, position) = event(&mut subscription).await;
     drop((first, subscription));
     let mut trim = redis::cmd("XTRIM");
-    trim.arg(Stream::Events.key())
-        .arg("MAXLEN")
-        .arg(5);
+    trim.arg(Stream::Events.key()).arg("MAXLEN").arg(5);
     let _trimmed: i64 = site.redis.ask(trim).await;
     let (feed, _subscription) = start(&site).await;
     let mut subscription = feed.subscribe(Some(&position)).unwrap();
@@ -209,9 +206,7 @@ async fn a_position_in_the_future_is_answered_with_a_reset(_: PgPoolOptions, opt
     let site = Site::new(options).await;
     let (feed, _subscription) = start(&site).await;
     add(&site, 1..=1).await;
-    let mut subscription = feed
-        .subscribe(Some("0-0,99999999999999-0"))
-        .unwrap();
+    let mut subscription = feed.subscribe(Some("0-0,99999999999999-0")).unwrap();
     assert!(matches!(next(&mut subscription).await, FeedItem::Reset { .. }));
     add(&site, 2..=2).await;
     assert_eq!(subjects(&mut subscription, 1).await, threads(2..=2));

@@ -53,17 +53,12 @@ async fn old_entries_go_as_soon_as_every_group_of_ours_is_past_them(_: PgPoolOpt
     }
     let group = async |stream: Stream, name: &str, at: &str| {
         let mut create = redis::cmd("XGROUP");
-        create
-            .arg("CREATE")
-            .arg(stream.key())
-            .arg(name)
-            .arg(at);
+        create.arg("CREATE").arg(stream.key()).arg(name).arg(at);
         let () = site.redis.ask(create).await;
     };
     group(Stream::Events, "ours", "25-1").await;
     let mut ours = redis::cmd("SADD");
-    ours.arg("handoff:groups:handoff:events")
-        .arg("ours");
+    ours.arg("handoff:groups:handoff:events").arg("ours");
     let _added: i64 = site.redis.ask(ours).await;
     // A group of another system, long forgotten.
     group(Stream::Escalations, "theirs", "0-0").await;

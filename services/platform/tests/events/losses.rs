@@ -18,9 +18,7 @@ async fn stream_ids(site: &Site) -> BTreeMap<i64, Option<String>> {
         .fetch_all(&site.db)
         .await
         .unwrap();
-    rows.iter()
-        .map(|row| (row.get(0), row.get(1)))
-        .collect()
+    rows.iter().map(|row| (row.get(0), row.get(1))).collect()
 }
 
 async fn all_are_there(site: &Site, events: usize) {
@@ -37,8 +35,7 @@ async fn what_a_flush_removed_before_anybody_read_it_is_delivered(_: PgPoolOptio
     flush(&site).await;
     all_are_there(&site, 40).await;
     let consumer = site.consumer(Ledger::new());
-    site.until_effects("escalations/1", &(1..=40).collect::<Vec<_>>())
-        .await;
+    site.until_effects("escalations/1", &(1..=40).collect::<Vec<_>>()).await;
     site.until_acknowledged().await;
     relay.stop().await;
     consumer.stop().await;
@@ -49,14 +46,8 @@ async fn a_flush_in_the_middle_repeats_no_effect_and_loses_none(_: PgPoolOptions
     let site = Site::new(options).await;
     let relay = site.relay();
     let consumer = site.consumer(Ledger::new());
-    let subjects: Vec<String> = (0..10)
-        .map(|number| format!("escalations/{number}"))
-        .collect();
-    let recording = futures::future::join_all(
-        subjects
-            .iter()
-            .map(|subject| site.record_all(subject, 1..=40)),
-    );
+    let subjects: Vec<String> = (0..10).map(|number| format!("escalations/{number}")).collect();
+    let recording = futures::future::join_all(subjects.iter().map(|subject| site.record_all(subject, 1..=40)));
     let flushing = async {
         for events in [50, 150, 250] {
             until(async || site.count("effects").await >= events).await;
@@ -65,8 +56,7 @@ async fn a_flush_in_the_middle_repeats_no_effect_and_loses_none(_: PgPoolOptions
     };
     tokio::join!(recording, flushing);
     for subject in &subjects {
-        site.until_effects(subject, &(1..=40).collect::<Vec<_>>())
-            .await;
+        site.until_effects(subject, &(1..=40).collect::<Vec<_>>()).await;
     }
     until(async || site.published().await == 400).await;
     assert_eq!(site.count("effects").await, 400);
@@ -80,8 +70,7 @@ async fn redis_killed_and_back_empty_costs_no_event(_: PgPoolOptions, options: P
     let relay = site.relay();
     let consumer = site.consumer(Ledger::new());
     site.record_all("escalations/1", 1..=20).await;
-    site.until_effects("escalations/1", &(1..=20).collect::<Vec<_>>())
-        .await;
+    site.until_effects("escalations/1", &(1..=20).collect::<Vec<_>>()).await;
     consumer.kill().await;
     site.record_all("escalations/1", 21..=40).await;
     until(async || site.published().await == 40).await;
@@ -90,8 +79,7 @@ async fn redis_killed_and_back_empty_costs_no_event(_: PgPoolOptions, options: P
     site.redis.restart().await;
     all_are_there(&site, 60).await;
     let consumer = site.consumer(Ledger::new());
-    site.until_effects("escalations/1", &(1..=60).collect::<Vec<_>>())
-        .await;
+    site.until_effects("escalations/1", &(1..=60).collect::<Vec<_>>()).await;
     site.until_acknowledged().await;
     assert_eq!(site.count("effects").await, 60);
     relay.stop().await;
@@ -99,7 +87,10 @@ async fn redis_killed_and_back_empty_costs_no_event(_: PgPoolOptions, options: P
 }
 
 #[sqlx::test(migrations = false)]
-async fn after_a_failover_to_an_older_copy_exactly_what_is_missing_is_published_again(_: PgPoolOptions, options: PgConnectOptions) {
+async fn after_a_failover_to_an_older_copy_exactly_what_is_missing_is_published_again(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let mut site = Site::new(options).await;
     let relay = site.relay();
     site.record_all("escalations/1", 1..=10).await;
@@ -117,8 +108,7 @@ async fn after_a_failover_to_an_older_copy_exactly_what_is_missing_is_published_
     }
     assert_eq!(site.redis.length(Stream::Escalations).await, 20);
     let consumer = site.consumer(Ledger::new());
-    site.until_effects("escalations/1", &(1..=20).collect::<Vec<_>>())
-        .await;
+    site.until_effects("escalations/1", &(1..=20).collect::<Vec<_>>()).await;
     site.until_acknowledged().await;
     relay.stop().await;
     consumer.stop().await;
@@ -149,16 +139,14 @@ async fn a_stream_that_somebody_deleted_comes_back(_: PgPoolOptions, options: Pg
     let consumer = site.consumer(Ledger::new());
     site.record_all("escalations/1", 1..=5).await;
     site.record_all("threads/1", 1..=5).await;
-    site.until_effects("escalations/1", &[1, 2, 3, 4, 5])
-        .await;
+    site.until_effects("escalations/1", &[1, 2, 3, 4, 5]).await;
     let mut delete = redis::cmd("DEL");
     delete.arg(Stream::Escalations.key());
     let _deleted: i64 = site.redis.ask(delete).await;
     until(async || site.redis.length(Stream::Escalations).await == 5).await;
     assert_eq!(site.redis.length(Stream::Events).await, 5);
     site.record("escalations/1", 6).await;
-    site.until_effects("escalations/1", &[1, 2, 3, 4, 5, 6])
-        .await;
+    site.until_effects("escalations/1", &[1, 2, 3, 4, 5, 6]).await;
     relay.stop().await;
     consumer.stop().await;
 }
@@ -194,14 +182,10 @@ async fn a_group_that_somebody_destroyed_is_made_again(_: PgPoolOptions, options
     site.record_all("escalations/1", 1..=3).await;
     site.until_effects("escalations/1", &[1, 2, 3]).await;
     let mut destroy = redis::cmd("XGROUP");
-    destroy
-        .arg("DESTROY")
-        .arg(Stream::Escalations.key())
-        .arg("ledger");
+    destroy.arg("DESTROY").arg(Stream::Escalations.key()).arg("ledger");
     let _destroyed: i64 = site.redis.ask(destroy).await;
     site.record_all("escalations/1", 4..=6).await;
-    site.until_effects("escalations/1", &[1, 2, 3, 4, 5, 6])
-        .await;
+    site.until_effects("escalations/1", &[1, 2, 3, 4, 5, 6]).await;
     site.until_acknowledged().await;
     relay.stop().await;
     consumer.stop().await;

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use platform::events::Stream;
 use platform::id;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tokio::sync::Notify;
 
-use crate::support::{Ledger, Site, Verdict, until, within};
+use crate::support::{Ledger, Site, Verdict, until};
 
 /// A site whose consumers soon give up on a predecessor.
 async fn impatient(options: PgConnectOptions) -> Site {
@@ -24,8 +25,7 @@ async fn an_event_waits_for_its_predecessor(_: PgPoolOptions, options: PgConnect
         site.add(id::new(), "threads/1", sequence).await;
     }
     let consumer = site.consumer(Ledger::new());
-    site.until_effects("threads/1", &[1, 2, 3, 4, 5, 6])
-        .await;
+    site.until_effects("threads/1", &[1, 2, 3, 4, 5, 6]).await;
     site.until_acknowledged().await;
     consumer.stop().await;
 }
@@ -58,55 +58,52 @@ async fn an_event_whose_predecessor_never_comes_goes_ahead_in_the_end(_: PgPoolO
     site.add(id::new(), "threads/unknown", 8).await;
     let consumer = site.consumer(Ledger::new());
     site.until_effects("threads/known", &[1, 3]).await;
-    site.until_effects("threads/unknown", &[7, 8])
-        .await;
+    site.until_effects("threads/unknown", &[7, 8]).await;
     // Too late: the order is kept.
     site.add(id::new(), "threads/known", 2).await;
     site.add(id::new(), "threads/known", 4).await;
-    site.until_effects("threads/known", &[1, 3, 4])
-        .await;
+    site.until_effects("threads/known", &[1, 3, 4]).await;
     site.until_acknowledged().await;
     consumer.stop().await;
 }
 
 #[sqlx::test(migrations = false)]
-async fn an_event_waits_as_long_as_a_peer_works_on_its_predecessor(_: PgPoolOptions, options: PgConnectOptions) {
-    let site = impatient(options).await;
-    let handling = Arc::new(Notify::new());
-    let go_on = Arc::new(Notify::new());
-    let slow = {
-        let (handling, go_on) = (Arc::clone(&handling), Arc::clone(&go_on));
-        site.consumer(Ledger::with(move |event| {
-            if event.subject == "threads/1" && event.sequence == 1 {
-                handling.notify_one();
-                return Verdict::Wait(Arc::clone(&go_on));
-            }
-            Verdict::Done
-        }))
-    };
+async fn an_event_waits_as_long_as_a_peer_has_its_predecessor(_: PgPoolOptions, options: PgConnectOptions) {
+    let mut site = impatient(options).await;
+    // Nobody takes over from the peer while it is alive.
+    site.redis.patience.claim = Duration::from_hours(1);
     site.add(id::new(), "threads/1", 1).await;
-    within(handling.notified()).await;
-    // The slow one is busy: all of this is the other one's.
-    let fast = site.consumer(Ledger::new());
+    let entry = site.give_to("a peer").await;
+    let first = site.consumer(Ledger::new());
     site.add(id::new(), "threads/1", 2).await;
     site.add(id::new(), "threads/gap", 2).await;
     // By then the patience with the predecessor is over.
     site.until_effects("threads/gap", &[2]).await;
     assert_eq!(site.effects("threads/1").await, Vec::<i64>::new());
-    go_on.notify_one();
+    let mut idle = redis::cmd("XCLAIM");
+    idle.arg(Stream::Events.key())
+        .arg("ledger")
+        .arg("a peer")
+        .arg(0)
+        .arg(entry)
+        .arg("IDLE")
+        .arg(2 * 60 * 60 * 1000);
+    let _claimed: redis::Value = site.redis.ask(idle).await;
+    let second = site.consumer(Ledger::new());
     site.until_effects("threads/1", &[1, 2]).await;
     site.until_acknowledged().await;
-    slow.stop().await;
-    fast.stop().await;
+    first.stop().await;
+    second.stop().await;
 }
 
 #[sqlx::test(migrations = false)]
-async fn an_event_waits_as_long_as_its_context_publishes_again_what_was_lost(_: PgPoolOptions, options: PgConnectOptions) {
+async fn an_event_waits_as_long_as_its_context_publishes_again_what_was_lost(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let site = impatient(options).await;
     let mut recovering = redis::cmd("SET");
-    recovering
-        .arg("handoff:recovering:elsewhere")
-        .arg(1);
+    recovering.arg("handoff:recovering:elsewhere").arg(1);
     let () = site.redis.ask(recovering).await;
     site.add(id::new(), "threads/1", 2).await;
     let relay = site.relay();
@@ -137,8 +134,7 @@ async fn one_subject_that_waits_does_not_hold_up_the_others(_: PgPoolOptions, op
     };
     site.add(id::new(), "threads/slow", 1).await;
     for number in 0..50 {
-        site.add(id::new(), &format!("threads/{number}"), 1)
-            .await;
+        site.add(id::new(), &format!("threads/{number}"), 1).await;
     }
     until(async || site.count("effects where subject <> 'threads/slow'").await == 50).await;
     consumer.stop().await;

@@ -113,18 +113,13 @@ impl Redis {
         let mut connection = redis::Client::open(("127.0.0.1", self.port))?
             .get_multiplexed_async_connection()
             .await?;
-        let () = redis::cmd("PING")
-            .query_async(&mut connection)
-            .await?;
+        let () = redis::cmd("PING").query_async(&mut connection).await?;
         Ok(connection)
     }
 
     pub(crate) async fn ask<T: redis::FromRedisValue>(&self, command: redis::Cmd) -> T {
         let mut connection = self.try_connect().await.unwrap();
-        command
-            .query_async(&mut connection)
-            .await
-            .unwrap()
+        command.query_async(&mut connection).await.unwrap()
     }
 
     pub(crate) async fn length(&self, stream: Stream) -> usize {
@@ -152,7 +147,16 @@ impl Redis {
 fn spawn(port: u16, folder: &Path) -> Child {
     let launch = |binary: &str| {
         Command::new(binary)
-            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
+            .args([
+                "--port",
+                &port.to_string(),
+                "--bind",
+                "127.0.0.1",
+                "--save",
+                "",
+                "--appendonly",
+                "no",
+            ])
             .args(["--stream-node-max-entries", "10", "--dir"])
             .arg(folder)
             .stdout(Stdio::null())
@@ -211,10 +215,7 @@ impl Site {
             cause: None,
             data: serde_json::json!({ "text": format!("\"{sequence}\"") }),
         };
-        self.outbox
-            .record(&mut tx, None, event)
-            .await
-            .unwrap();
+        self.outbox.record(&mut tx, None, event).await.unwrap();
         tx.commit().await.unwrap();
         self.outbox.wake();
     }
@@ -253,6 +254,21 @@ impl Site {
         let _id: String = self.redis.ask(command).await;
     }
 
+    /// Gives the one entry there is to a member of the group that does nothing about it.
+    pub(crate) async fn give_to(&self, member: &str) -> String {
+        let mut group = redis::cmd("XGROUP");
+        group.arg("CREATE").arg(Stream::Events.key()).arg("ledger").arg("0");
+        let () = self.redis.ask(group).await;
+        let mut read = redis::cmd("XREADGROUP");
+        read.arg("GROUP").arg("ledger").arg(member);
+        read.arg("STREAMS").arg(Stream::Events.key()).arg(">");
+        let _given: redis::Value = self.redis.ask(read).await;
+        let mut range = redis::cmd("XRANGE");
+        range.arg(Stream::Events.key()).arg("-").arg("+");
+        let entries: Vec<(String, Vec<String>)> = self.redis.ask(range).await;
+        entries[0].0.clone()
+    }
+
     pub(crate) fn relay(&self) -> Process {
         let (db, redis) = (self.db.clone(), self.redis.config());
         Process::start(|server| events::relay(server, db, "producer", &self.outbox, redis))
@@ -272,8 +288,7 @@ impl Site {
     }
 
     pub(crate) async fn published(&self) -> i64 {
-        self.count("producer.outbox where stream_id is not null")
-            .await
+        self.count("producer.outbox where stream_id is not null").await
     }
 
     /// The effects on a subject, in the order in which they happened.
@@ -327,9 +342,7 @@ impl Process {
         let token = stop.clone();
         let task = tokio::spawn(async move {
             let listener = TcpListener::bind("127.0.0.1:0").await?;
-            running
-                .run(listener, Readiness::default(), token)
-                .await
+            running.run(listener, Readiness::default(), token).await
         });
         Self { task, stop }
     }

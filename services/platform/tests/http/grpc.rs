@@ -76,9 +76,7 @@ async fn a_grpc_connection_without_streams_is_closed_when_idle() {
         .await
         .unwrap();
     let connection = tokio::spawn(connection);
-    let request = http::Request::get("http://test/")
-        .body(Empty::<Bytes>::new())
-        .unwrap();
+    let request = http::Request::get("http://test/").body(Empty::<Bytes>::new()).unwrap();
     let answer = within(sender.send_request(request)).await.unwrap();
     let body = within(answer.into_body().collect()).await.unwrap();
     assert_eq!(body.to_bytes(), "hello");
@@ -100,9 +98,7 @@ async fn a_grpc_stream_outlives_the_idle_deadline_and_the_pings() {
         .await
         .unwrap();
     tokio::spawn(connection);
-    let request = http::Request::get("http://test/")
-        .body(Empty::<Bytes>::new())
-        .unwrap();
+    let request = http::Request::get("http://test/").body(Empty::<Bytes>::new()).unwrap();
     let answer = within(sender.send_request(request)).await.unwrap();
     let body = within(answer.into_body().collect()).await.unwrap();
     assert_eq!(body.to_bytes().len(), 12 * b": heartbeat\n\n".len());

@@ -59,9 +59,7 @@ async fn a_dripping_head_is_closed_although_it_never_stalls() {
     )
     .await;
     let mut client = server.connect().await;
-    client
-        .send(b"GET / HTTP/1.1\r\nhost: test\r\nx-drip: ")
-        .await;
+    client.send(b"GET / HTTP/1.1\r\nhost: test\r\nx-drip: ").await;
     assert_eq!(client.drip(b'a').await, "");
 }
 

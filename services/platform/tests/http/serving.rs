@@ -60,10 +60,7 @@ async fn a_connection_over_the_cap_is_told_so_and_a_freed_place_is_used_again() 
             let mut next = server.connect().await;
             let mut status = [0; 12];
             let sent = next.0.write_all(GET).await;
-            if sent.is_ok()
-                && next.0.read_exact(&mut status).await.is_ok()
-                && status == *b"HTTP/1.1 200"
-            {
+            if sent.is_ok() && next.0.read_exact(&mut status).await.is_ok() && status == *b"HTTP/1.1 200" {
                 break;
             }
         }

@@ -56,13 +56,10 @@ impl Server {
     }
 
     pub(crate) async fn grpc(limits: Limits, service: Router) -> Self {
-        Self::start(|listener, stop| tokio::spawn(serve_grpc(listener, service, limits, stop)))
-            .await
+        Self::start(|listener, stop| tokio::spawn(serve_grpc(listener, service, limits, stop))).await
     }
 
-    async fn start(
-        serve: impl FnOnce(TcpListener, CancellationToken) -> JoinHandle<std::io::Result<()>>,
-    ) -> Self {
+    async fn start(serve: impl FnOnce(TcpListener, CancellationToken) -> JoinHandle<std::io::Result<()>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let stop = CancellationToken::new();
         Self {
@@ -73,11 +70,7 @@ impl Server {
     }
 
     pub(crate) async fn connect(&self) -> Client {
-        Client(
-            TcpStream::connect(self.address)
-                .await
-                .expect("a place in the backlog"),
-        )
+        Client(TcpStream::connect(self.address).await.expect("a place in the backlog"))
     }
 }
 
@@ -85,17 +78,13 @@ pub(crate) struct Client(pub(crate) TcpStream);
 
 impl Client {
     pub(crate) async fn send(&mut self, bytes: &[u8]) {
-        within(self.0.write_all(bytes))
-            .await
-            .expect("the server takes it");
+        within(self.0.write_all(bytes)).await.expect("the server takes it");
     }
 
     /// Everything up to the end of the connection, which must be a clean one.
     pub(crate) async fn rest(&mut self) -> String {
         let mut rest = Vec::new();
-        within(self.0.read_to_end(&mut rest))
-            .await
-            .expect("a clean end");
+        within(self.0.read_to_end(&mut rest)).await.expect("a clean end");
         String::from_utf8(rest).expect("text")
     }
 
@@ -146,13 +135,10 @@ pub(crate) fn hello() -> Router {
 }
 
 fn heartbeats(beats: usize) -> impl Stream<Item = Result<Bytes, Infallible>> {
-    futures::stream::unfold(
-        tokio::time::interval(SHORT / 3),
-        |mut interval| async move {
-            interval.tick().await;
-            Some((Ok(Bytes::from_static(b": heartbeat\n\n")), interval))
-        },
-    )
+    futures::stream::unfold(tokio::time::interval(SHORT / 3), |mut interval| async move {
+        interval.tick().await;
+        Some((Ok(Bytes::from_static(b": heartbeat\n\n")), interval))
+    })
     .take(beats)
 }
 

@@ -1,6 +1,5 @@
 //! Organizations and company secrets.
 
-use hmac::{Hmac, Mac as _};
 use platform::OrgId;
 use platform::access::Call;
 use platform::time;
@@ -9,7 +8,6 @@ use proto::settings::v1::{
     FindOrganizationResponse, GetOrganizationRequest, GetOrganizationResponse, SetCompanySecretRequest,
     SetCompanySecretResponse,
 };
-use sha2::Sha256;
 use tonic::{Request, Response, Status};
 
 use super::{Api, Done};
@@ -71,7 +69,7 @@ pub(super) async fn set_secret(
     let secret = organization::company_secret("secret", message.secret).map_err(SettingsError::from)?;
     // A retry is recognized by a hash of the request that is stored: it must not give a guessable secret away.
     let recognized = SetCompanySecretRequest {
-        secret: fingerprint(&api.master_key.derive(b"company secret retries"), &secret),
+        secret: api.master_key.fingerprint(b"company secret retries", secret.as_bytes()),
     };
     api.once(&call, "SetCompanySecret", &recognized, async |tx| {
         let live = Store::add_company_secret(call.org(), tx, &api.master_key, &secret).await?;
@@ -81,12 +79,6 @@ pub(super) async fn set_secret(
         Ok(Done::new(format!("organizations/{}", call.org()), answer))
     })
     .await
-}
-
-fn fingerprint(key: &[u8; 32], secret: &str) -> String {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("any length will do");
-    mac.update(secret.as_bytes());
-    format!("{:x}", mac.finalize().into_bytes())
 }
 
 impl From<Organization> for wire::Organization {

@@ -17,16 +17,26 @@ const AT_ONCE: usize = 8;
 /// What is under way when the process stops gets this long. What does not make it is sent again, later.
 const FINISH: Duration = Duration::from_secs(5);
 
+/// How often mails that are long done are forgotten.
+const PURGE: Duration = Duration::from_mins(10);
+
 /// Sends what is due until `stop`. Failures are recorded with the mail; what can't be recorded is due again when its lease
 /// ends.
 pub async fn run(db: Db, mailer: Mailer, stop: CancellationToken) {
     let mut under_way = JoinSet::new();
     let mut poll = interval(POLL);
     poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut purge = interval(PURGE);
+    purge.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut reachable = true;
     loop {
         tokio::select! {
             _ = poll.tick() => {}
+            _ = purge.tick() => {
+                if let Err(error) = Store::purge_lead_mails(&db).await {
+                    tracing::warn!(error = fault::chain(&error), "old lead mails can't be forgotten yet");
+                }
+            }
             Some(_) = under_way.join_next() => {}
             () = stop.cancelled() => break,
         }

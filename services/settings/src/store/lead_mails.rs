@@ -166,6 +166,24 @@ impl Store {
             .collect())
     }
 
+    /// Forgets mails that were sent or given up 30 days ago, at most 1000; how many it were.
+    pub async fn purge_lead_mails(on: impl PgExecutor<'_>) -> Result<u64, sqlx::Error> {
+        let purged = sqlx::query!(
+            "delete from settings.lead_mails mail using (
+                 select organization.org_id, old.id from settings.organizations organization
+                 cross join lateral (
+                     select id from settings.lead_mails
+                     where org_id = organization.org_id and created_at < now() - interval '30 days' and state <> 'pending'
+                     order by created_at limit 100
+                 ) old limit 1000
+             ) old
+             where mail.org_id = old.org_id and mail.id = old.id"
+        )
+        .execute(on)
+        .await?;
+        Ok(purged.rows_affected())
+    }
+
     /// Records how an attempt ended, unless another one has begun since.
     pub async fn finish_lead_mail(on: impl PgExecutor<'_>, mail: &Due, outcome: Outcome) -> Result<(), sqlx::Error> {
         let (state, error, wait) = match outcome {

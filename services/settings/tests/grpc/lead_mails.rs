@@ -1,3 +1,5 @@
+mod attempts;
+
 use std::path::PathBuf;
 
 use platform::events::{Consumer as _, Received};
@@ -73,6 +75,7 @@ async fn hear(world: &World, event: &Received) {
 async fn list(world: &World, state: LeadMailState) -> Vec<LeadMail> {
     let request = ListLeadMailsRequest {
         state: state.into(),
+        page_size: 100,
         ..ListLeadMailsRequest::default()
     };
     let answer = world
@@ -94,13 +97,6 @@ async fn tried(world: &World, state: LeadMailState, attempts: i32) -> LeadMail {
             .find(|mail| mail.attempts == attempts && (mail.last_error.is_some() || mail.sent_at.is_some()))
     })
     .await
-}
-
-async fn is_due(world: &World) {
-    sqlx::query("update settings.lead_mails set next_attempt_at = now(), last_error = null where state = 'pending'")
-        .execute(&world.db)
-        .await
-        .unwrap();
 }
 
 fn over_smtp(smtp: &Smtp) -> mail::Config {
@@ -210,145 +206,6 @@ async fn nobody_is_mailed_unless_somebody_wants_to_know(_: PgPoolOptions, option
 }
 
 #[sqlx::test(migrator = "settings_service::MIGRATOR")]
-async fn a_mail_that_is_postponed_comes_again_with_the_same_message_id(_: PgPoolOptions, options: PgConnectOptions) {
-    let world = World::new(options).await;
-    let chatbot_id = watched_chatbot(&world, &["a@example.com"]).await;
-    let smtp = Smtp::start(Mode::Postpones).await;
-    hear(
-        &world,
-        &event(world.own.org, "escalation.created", escalation(&chatbot_id)),
-    )
-    .await;
-    let _sender = sender(&world, over_smtp(&smtp));
-    let postponed = tried(&world, LeadMailState::Pending, 1).await;
-    assert!(postponed.last_error.unwrap().contains("try again later"));
-    assert_eq!(smtp.mails().len(), 0);
-
-    smtp.becomes(Mode::Vanishes);
-    is_due(&world).await;
-    let lost = tried(&world, LeadMailState::Pending, 2).await;
-    assert_eq!(lost.last_error.as_deref(), Some("the mail server can't be reached"));
-
-    smtp.becomes(Mode::Takes);
-    is_due(&world).await;
-    tried(&world, LeadMailState::Sent, 3).await;
-    let mails = smtp.mails();
-    assert_eq!(
-        mails.len(),
-        2,
-        "the one whose answer got lost and the one that was taken"
-    );
-    let id = header(&mails[0], "Message-ID");
-    assert_eq!(id, header(&mails[1], "Message-ID"));
-    assert_eq!(id, format!("<lead-mail.{}@localhost>", postponed.id));
-}
-
-#[sqlx::test(migrator = "settings_service::MIGRATOR")]
-async fn the_waits_between_attempts_grow_until_the_mail_has_failed(_: PgPoolOptions, options: PgConnectOptions) {
-    let world = World::new(options).await;
-    let chatbot_id = watched_chatbot(&world, &["a@example.com"]).await;
-    let smtp = Smtp::start(Mode::Postpones).await;
-    hear(
-        &world,
-        &event(world.own.org, "escalation.created", escalation(&chatbot_id)),
-    )
-    .await;
-    let _sender = sender(&world, over_smtp(&smtp));
-    for (attempt, minutes) in [(1, 1), (2, 10), (3, 60), (4, 360)] {
-        tried(&world, LeadMailState::Pending, attempt).await;
-        let wait: i64 = sqlx::query_scalar(
-            "select round(extract(epoch from next_attempt_at - now()) / 60)::bigint from settings.lead_mails",
-        )
-        .fetch_one(&world.db)
-        .await
-        .unwrap();
-        assert_eq!(wait, minutes);
-        is_due(&world).await;
-    }
-    let failed = tried(&world, LeadMailState::Failed, 5).await;
-    assert_eq!((failed.next_attempt_at, failed.sent_at), (None, None));
-}
-
-#[sqlx::test(migrator = "settings_service::MIGRATOR")]
-async fn a_refused_recipient_is_final_and_visible_and_holds_nobody_up(_: PgPoolOptions, options: PgConnectOptions) {
-    let world = World::new(options).await;
-    let chatbot_id = watched_chatbot(&world, &["gone@example.com"]).await;
-    let smtp = Smtp::start(Mode::Refuses).await;
-    hear(
-        &world,
-        &event(world.own.org, "escalation.created", escalation(&chatbot_id)),
-    )
-    .await;
-    let _sender = sender(&world, over_smtp(&smtp));
-    let failed = tried(&world, LeadMailState::Failed, 1).await;
-    assert!(failed.last_error.unwrap().contains("no such user"));
-    assert_eq!(failed.next_attempt_at, None);
-    assert_eq!(smtp.recipients().len(), 1);
-
-    smtp.becomes(Mode::Takes);
-    let second = watched_chatbot(&world, &["a@example.com"]).await;
-    hear(
-        &world,
-        &event(world.own.org, "escalation.created", {
-            let mut data = escalation(&second);
-            data["escalationId"] = "another".into();
-            data
-        }),
-    )
-    .await;
-    tried(&world, LeadMailState::Sent, 1).await;
-    assert_eq!(list(&world, LeadMailState::Failed).await.len(), 1);
-}
-
-#[sqlx::test(migrator = "settings_service::MIGRATOR")]
-async fn a_server_that_does_not_let_us_in_is_tried_again(_: PgPoolOptions, options: PgConnectOptions) {
-    let world = World::new(options).await;
-    let chatbot_id = watched_chatbot(&world, &["a@example.com"]).await;
-    let smtp = Smtp::start(Mode::Bars).await;
-    hear(
-        &world,
-        &event(world.own.org, "escalation.created", escalation(&chatbot_id)),
-    )
-    .await;
-    let _sender = sender(&world, over_smtp(&smtp));
-    tried(&world, LeadMailState::Pending, 1).await;
-}
-
-#[sqlx::test(migrator = "settings_service::MIGRATOR")]
-async fn a_server_that_hangs_is_given_up_and_tried_again(_: PgPoolOptions, options: PgConnectOptions) {
-    let world = World::new(options).await;
-    let chatbot_id = watched_chatbot(&world, &["a@example.com"]).await;
-    let smtp = Smtp::start(Mode::Hangs).await;
-    hear(
-        &world,
-        &event(world.own.org, "escalation.created", escalation(&chatbot_id)),
-    )
-    .await;
-    let _sender = sender(&world, over_smtp(&smtp));
-    let postponed = tried(&world, LeadMailState::Pending, 1).await;
-    assert!(postponed.last_error.unwrap().starts_with("the mail server"));
-}
-
-#[sqlx::test(migrator = "settings_service::MIGRATOR")]
-async fn a_server_without_tls_gets_nothing_when_tls_is_required(_: PgPoolOptions, options: PgConnectOptions) {
-    let world = World::new(options).await;
-    let chatbot_id = watched_chatbot(&world, &["a@example.com"]).await;
-    let smtp = Smtp::start(Mode::Takes).await;
-    hear(
-        &world,
-        &event(world.own.org, "escalation.created", escalation(&chatbot_id)),
-    )
-    .await;
-    let config = mail::Config {
-        smtp_url: Some(format!("{}?tls=required", smtp.url).parse().unwrap()),
-        ..over_smtp(&smtp)
-    };
-    let _sender = sender(&world, config);
-    tried(&world, LeadMailState::Pending, 1).await;
-    assert_eq!((smtp.recipients().len(), smtp.mails().len()), (0, 0));
-}
-
-#[sqlx::test(migrator = "settings_service::MIGRATOR")]
 async fn no_text_of_a_stranger_becomes_a_header(_: PgPoolOptions, options: PgConnectOptions) {
     let world = World::new(options).await;
     let chatbot_id = watched_chatbot(&world, &["a@example.com"]).await;
@@ -411,37 +268,6 @@ async fn without_a_mail_server_mails_are_whole_files_in_a_folder(_: PgPoolOption
     assert_eq!(files, [format!("{}.eml", sent.id)]);
     let mail = std::fs::read_to_string(folder.join(&files[0])).unwrap();
     assert_eq!(header(&mail, "To"), "a@example.com");
-}
-
-#[sqlx::test(migrator = "settings_service::MIGRATOR")]
-async fn an_attempt_that_was_lost_is_made_again_and_its_late_outcome_ignored(
-    _: PgPoolOptions,
-    options: PgConnectOptions,
-) {
-    use settings_service::store::{Outcome, Store};
-    let world = World::new(options).await;
-    let chatbot_id = watched_chatbot(&world, &["a@example.com"]).await;
-    hear(
-        &world,
-        &event(world.own.org, "escalation.created", escalation(&chatbot_id)),
-    )
-    .await;
-    let lost = Store::lease_lead_mails(&world.db, 9).await.unwrap();
-    assert_eq!(lost.len(), 1);
-    assert!(
-        Store::lease_lead_mails(&world.db, 9).await.unwrap().is_empty(),
-        "it is under way"
-    );
-    is_due(&world).await;
-    let second = Store::lease_lead_mails(&world.db, 9).await.unwrap();
-    assert_eq!((second[0].id, second[0].attempt), (lost[0].id, 2));
-    let late = Outcome::Refused("late".into());
-    Store::finish_lead_mail(&world.db, &lost[0], late).await.unwrap();
-    assert_eq!(list(&world, LeadMailState::Pending).await.len(), 1);
-    Store::finish_lead_mail(&world.db, &second[0], Outcome::Sent)
-        .await
-        .unwrap();
-    assert_eq!(list(&world, LeadMailState::Sent).await.len(), 1);
 }
 
 #[sqlx::test(migrator = "settings_service::MIGRATOR")]

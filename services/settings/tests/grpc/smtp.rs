@@ -30,6 +30,7 @@ pub(crate) struct Smtp {
 
 struct State {
     mode: Mode,
+    connections: usize,
     recipients: Vec<String>,
     mails: Vec<String>,
 }
@@ -41,6 +42,7 @@ impl Smtp {
             url: format!("smtp://{}", listener.local_addr().unwrap()),
             state: Arc::new(Mutex::new(State {
                 mode,
+                connections: 0,
                 recipients: Vec::new(),
                 mails: Vec::new(),
             })),
@@ -60,6 +62,11 @@ impl Smtp {
         self.state.lock().unwrap().mode = mode;
     }
 
+    /// How often somebody has connected.
+    pub(crate) fn connections(&self) -> usize {
+        self.state.lock().unwrap().connections
+    }
+
     /// Whole mails, as they came after `DATA`.
     pub(crate) fn mails(&self) -> Vec<String> {
         self.state.lock().unwrap().mails.clone()
@@ -72,7 +79,11 @@ impl Smtp {
 
     async fn serve(&self, stream: TcpStream) -> std::io::Result<()> {
         let mut stream = BufReader::new(stream);
-        let mode = self.state.lock().unwrap().mode;
+        let mode = {
+            let mut state = self.state.lock().unwrap();
+            state.connections += 1;
+            state.mode
+        };
         match mode {
             Mode::Hangs => std::future::pending().await,
             Mode::Bars => return stream.write_all(b"530 5.7.0 authentication required\r\n").await,

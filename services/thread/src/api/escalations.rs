@@ -7,7 +7,7 @@ use tonic::{Response, Status};
 use uuid::Uuid;
 
 use super::{Api, Begin, wire};
-use crate::domain::{Error, EscalationStep, Want, optional_text};
+use crate::domain::{Error, EscalationStep, Want, lookup, optional_text};
 
 const MAX_PROMPT: usize = 2000;
 
@@ -17,6 +17,7 @@ impl Api {
         call: Call,
         message: pb::ToggleEscalationRequest,
     ) -> Result<Response<pb::ToggleEscalationResponse>, Status> {
+        lookup("thread_id", &message.thread_id)?;
         let profile = self.chatbots.profile(call.org(), &message.chatbot_id).await?;
         let mut begun = match self.begin(&call, "ToggleEscalation", &message).await? {
             Begin::Fresh(begun) => begun,
@@ -48,6 +49,7 @@ impl Api {
         call: Call,
         message: pb::EscalateRequest,
     ) -> Result<Response<pb::EscalateResponse>, Status> {
+        lookup("thread_id", &message.thread_id)?;
         let prompt = match message.prompt.clone() {
             Some(prompt) => optional_text("prompt", prompt, MAX_PROMPT)?,
             None => None,
@@ -108,7 +110,7 @@ impl Api {
         message: pb::AcknowledgeEscalationRequest,
     ) -> Result<Response<pb::AcknowledgeEscalationResponse>, Status> {
         // What is not a UUID is as unknown as one that was never given out.
-        let id = platform::id::parse(&message.id).ok_or(Error::EscalationNotFound)?;
+        let id = platform::id::parse(lookup("id", &message.id)?).ok_or(Error::EscalationNotFound)?;
         let mut begun = match self.begin(&call, "AcknowledgeEscalation", &message).await? {
             Begin::Fresh(begun) => begun,
             Begin::Replay(answer) => return Ok(Response::new(answer)),

@@ -9,7 +9,7 @@ use tonic::{Response, Status};
 
 use super::{Api, Begin, wire};
 use crate::domain::{
-    Author, Error, Message, Mode, NewMessage, SystemMessageType, content, icon_url, message_id, sources, text,
+    Author, Error, Message, Mode, NewMessage, SystemMessageType, content, icon_url, lookup, message_id, sources, text,
     thread_id,
 };
 use crate::store::NewThread;
@@ -103,6 +103,7 @@ impl Api {
         call: Call,
         message: pb::ListMessagesRequest,
     ) -> Result<Response<pb::ListMessagesResponse>, Status> {
+        lookup("thread_id", &message.thread_id)?;
         let size = page::size(message.page_size)?;
         let before = message.before.map(|id| message_id("before", &id)).transpose()?;
         let profile = self.chatbots.profile(call.org(), &message.chatbot_id).await?;
@@ -122,7 +123,7 @@ impl Api {
             return Err(Error::invalid("before", "must be a message of this thread").into());
         }
         if message.mark_read && thread.unread_count > 0 {
-            self.store.mark_read(call.org(), thread.id).await?;
+            self.store.mark_read(call.org(), &thread).await?;
             thread.read_count = thread.message_count;
             thread.unread_count = 0;
         }
@@ -155,7 +156,8 @@ impl Api {
         let reaction = wire::read_reaction(message.reaction)?;
         let new_content = message.content.map(|text| content("content", text)).transpose()?;
         // What is not a UUID is as unknown as one that was never given out.
-        let id = platform::id::parse(&message.message_id).ok_or(Error::MessageNotFound)?;
+        let id = platform::id::parse(lookup("message_id", &message.message_id)?).ok_or(Error::MessageNotFound)?;
+        lookup("thread_id", message.thread_id.as_deref().unwrap_or_default())?;
         self.chatbots.profile(call.org(), &message.chatbot_id).await?;
         let mut begun = match self.begin(&call, "UpdateMessage", &request).await? {
             Begin::Fresh(begun) => begun,
@@ -171,6 +173,7 @@ impl Api {
                 id,
             )
             .await?;
+        let told_before = thread.event_sequence;
         if let Some(text) = new_content
             && text != stored.content
         {
@@ -197,9 +200,11 @@ impl Api {
                 stored = reacted;
             }
         }
-        self.store
-            .save_thread(&mut begun.tx, call.org(), &mut thread, None)
-            .await?;
+        if thread.event_sequence > told_before {
+            self.store
+                .save_thread(&mut begun.tx, call.org(), &mut thread, None)
+                .await?;
+        }
         let answer = pb::UpdateMessageResponse {
             message: Some(wire::message(stored, &thread.chatbot_id, &thread.thread_id)),
         };

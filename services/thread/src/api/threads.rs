@@ -10,8 +10,8 @@ use tonic::{Response, Status};
 
 use super::{Api, Begin, wire};
 use crate::domain::{
-    Error, EscalationStep, Thread, ThreadChange, VisitorChange, Want, email, optional_text, tags, text, thread_id,
-    webhook_url,
+    Error, EscalationStep, Thread, ThreadChange, VisitorChange, Want, email, lookup, optional_bytes, optional_text,
+    tags, text, thread_id, webhook_url,
 };
 use crate::store::NewThread;
 use crate::store::lists::Filter;
@@ -138,6 +138,7 @@ impl Api {
         if !(0..=MAX_MESSAGES).contains(&message.message_limit) {
             return Err(Error::invalid("message_limit", "must be 0 to 1000").into());
         }
+        lookup("thread_id", &message.thread_id)?;
         let profile = self.chatbots.profile(call.org(), &message.chatbot_id).await?;
         let read = Read {
             org: call.org(),
@@ -165,7 +166,12 @@ impl Api {
         call: Call,
         message: pb::UpdateThreadRequest,
     ) -> Result<Response<pb::UpdateThreadResponse>, Status> {
-        let request = message.clone();
+        let mut request = message.clone();
+        // A retry is recognized by a hash of the request that is stored: it must not give a guessable token away.
+        request.webhook_token = request
+            .webhook_token
+            .map(|token| self.master_key.fingerprint(b"webhook token retries", token.as_bytes()));
+        lookup("thread_id", &message.thread_id)?;
         let mut change = ThreadChange {
             mode: wire::read_mode("mode", message.mode)?,
             webhook_url: message
@@ -176,7 +182,7 @@ impl Api {
         };
         let token = message
             .webhook_token
-            .map(|token| optional_text("webhook_token", token, MAX_TOKEN))
+            .map(|token| optional_bytes("webhook_token", token, MAX_TOKEN))
             .transpose()?;
         let visitor = message.visitor.map(visitor_change).transpose()?;
         let profile = self.chatbots.profile(call.org(), &message.chatbot_id).await?;
@@ -283,6 +289,7 @@ impl Api {
         call: Call,
         message: pb::EndThreadRequest,
     ) -> Result<Response<pb::EndThreadResponse>, Status> {
+        lookup("thread_id", &message.thread_id)?;
         let profile = self.chatbots.profile(call.org(), &message.chatbot_id).await?;
         let mut begun = match self.begin(&call, "EndThread", &message).await? {
             Begin::Fresh(begun) => begun,
@@ -375,7 +382,7 @@ fn bulk_change(change: pb::ThreadChange, at: impl Fn(&str) -> String) -> Result<
             .map_err(within)?,
         internal_notes: change
             .internal_notes
-            .map(|notes| optional_text("internal_notes", notes, MAX_NOTES))
+            .map(|notes| optional_bytes("internal_notes", notes, MAX_NOTES))
             .transpose()
             .map_err(within)?,
         ..ThreadChange::default()

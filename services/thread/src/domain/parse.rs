@@ -34,6 +34,23 @@ pub(crate) fn optional_text(field: &'static str, value: String, most: usize) -> 
     text(field, value, most).map(Some)
 }
 
+/// The same with a limit in bytes.
+pub(crate) fn optional_bytes(field: &'static str, value: String, most: usize) -> Result<Option<String>, Error> {
+    if value.len() > most {
+        return Err(Error::invalid(field, "is too long"));
+    }
+    optional_text(field, value, most)
+}
+
+/// An id by which something is looked up: whatever text it is, it either is one or not, unless the database can't even be
+/// asked about it.
+pub(crate) fn lookup<'a>(field: &'static str, id: &'a str) -> Result<&'a str, Error> {
+    if id.contains(NUL) {
+        return Err(Error::invalid(field, "must not contain U+0000"));
+    }
+    Ok(id)
+}
+
 /// The text of a message: 1 byte to 32 KiB.
 pub(crate) fn content(field: &'static str, content: String) -> Result<String, Error> {
     if content.len() > MAX_CONTENT {

@@ -1,5 +1,7 @@
 //! The thread context through its generated client, beside settings, on a real database.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests panic as tests do")]
+
 mod access;
 mod bulk;
 mod changes;

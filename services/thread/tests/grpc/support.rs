@@ -2,8 +2,6 @@
 //!
 //! There is no Redis in it: nothing that this context answers may depend on one. Events are read from the outbox.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests panic as tests do")]
-
 use std::time::Duration;
 
 use clap::Parser as _;
@@ -16,18 +14,18 @@ use platform::seal::MasterKey;
 use platform::server::{Limits, Readiness, Server};
 use proto::settings::v1 as settings;
 use proto::settings::v1::settings_service_client::SettingsServiceClient;
-use proto::thread::v1 as pb;
-use proto::thread::v1::thread_service_client::ThreadServiceClient;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, Row as _};
 use thread_service::WriteConfig;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tonic::metadata::{Ascii, MetadataValue};
-use tonic::service::Interceptor;
-use tonic::service::interceptor::InterceptedService;
-use tonic::{Code, Request, Status};
-use tonic_types::StatusExt as _;
+use tonic::Code;
+
+mod client;
+mod refusals;
+
+pub(crate) use client::{Key, Org, call, from_visitor, keyed, toggle};
+pub(crate) use refusals::{assert_invalid, assert_refused, at, fields, refusal};
 
 /// Longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -90,7 +88,10 @@ impl Drop for Database {
         let (server, name) = (self.server.clone(), self.name.clone());
         // On a thread of its own, because the test's runtime may be on its way out.
         let dropping = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
             runtime.block_on(async {
                 let mut connection = PgConnection::connect_with(&server).await?;
                 connection
@@ -148,8 +149,8 @@ impl World {
         let database = Database::create().await;
         let settings_db = Db::with_options(database.options(), "settings", 8);
         settings_db.migrate(&settings_service::MIGRATOR).await.unwrap();
-        let migrating = Db::with_options(database.options(), "thread", 1);
-        migrating.migrate(&thread_service::MIGRATOR).await.unwrap();
+        let thread_db = Db::with_options(database.options(), "thread", 1);
+        thread_db.migrate(&thread_service::MIGRATOR).await.unwrap();
 
         let (master_key, service_key) = (MasterKey::random(), ServiceKey::random());
         let stop = CancellationToken::new();
@@ -178,7 +179,7 @@ impl World {
         let mut world = Self {
             org: Org {
                 id: OrgId(uuid::Uuid::nil()),
-                key: Key(MetadataValue::from_static("")),
+                key: Key::new(""),
                 link: Link::local(),
             },
             pool: PgPoolOptions::new().connect_lazy_with(database.options()),
@@ -226,7 +227,9 @@ impl World {
             subdomain: subdomain.to_owned(),
         };
         let nobody = OrgId(uuid::Uuid::nil());
-        let created = client.create_organization(self.service_key.request(nobody, create)).await;
+        let created = client
+            .create_organization(self.service_key.request(nobody, create))
+            .await;
         let id = created.unwrap().into_inner().organization.unwrap().id;
         let id = OrgId(id.parse().unwrap());
         let chatbot = settings::CreateChatbotRequest {
@@ -245,20 +248,23 @@ impl World {
             }),
             ..settings::CreateChatbotRequest::default()
         };
-        client.create_chatbot(self.service_key.request(id, chatbot)).await.unwrap();
+        client
+            .create_chatbot(self.service_key.request(id, chatbot))
+            .await
+            .unwrap();
         let human_support = settings::CreateHumanSupportSettingsRequest {
             chatbot_id: BOT.to_owned(),
-            fields: Some(settings::HumanSupportFields {
+            settings: Some(settings::HumanSupportSettingsChange {
                 enable_human_support: Some(false),
                 human_support_confirmation_message: Some(CONFIRMATION.to_owned()),
-                ..settings::HumanSupportFields::default()
+                ..settings::HumanSupportSettingsChange::default()
             }),
         };
         let created = client.create_human_support_settings(self.service_key.request(id, human_support));
         created.await.unwrap();
         let org = Org {
             id,
-            key: Key(MetadataValue::from_static("")),
+            key: Key::new(""),
             link: threads,
         };
         self.with_key(&org, OWNER, &proto::scopes()).await
@@ -271,11 +277,12 @@ impl World {
             scopes: scopes.iter().map(|&scope| scope.to_owned()).collect(),
             expires_at: None,
         };
-        let answer = self.settings.clone().create_api_key(self.service_key.request(org.id, request));
-        let key = answer.await.unwrap().into_inner().key;
+        let mut client = self.settings.clone();
+        let created = client.create_api_key(self.service_key.request(org.id, request)).await;
+        let key = created.unwrap().into_inner().key;
         Org {
             id: org.id,
-            key: Key(format!("Bearer {key}").parse().unwrap()),
+            key: Key::new(&key),
             link: org.link.clone(),
         }
     }
@@ -293,7 +300,10 @@ impl World {
             name: id.to_owned(),
             ..settings::CreateChatbotRequest::default()
         };
-        client.create_chatbot(self.service_key.request(self.org.id, create)).await.unwrap();
+        client
+            .create_chatbot(self.service_key.request(self.org.id, create))
+            .await
+            .unwrap();
         let mut update = settings::UpdateGeneralSettingsRequest {
             chatbot_id: id.to_owned(),
             ..settings::UpdateGeneralSettingsRequest::default()
@@ -383,194 +393,4 @@ pub(crate) fn assert_gapless(events: &[Told]) {
         assert_eq!(event.sequence, *next, "{event:?}");
         *next += 1;
     }
-}
-
-/// Puts an API key into each request.
-#[derive(Clone)]
-pub(crate) struct Key(MetadataValue<Ascii>);
-
-impl Interceptor for Key {
-    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        request.metadata_mut().insert("authorization", self.0.clone());
-        Ok(request)
-    }
-}
-
-pub(crate) type Threads = ThreadServiceClient<InterceptedService<Link, Key>>;
-
-/// An organization as one of its callers.
-#[derive(Clone)]
-pub(crate) struct Org {
-    pub(crate) id: OrgId,
-    key: Key,
-    pub(crate) link: Link,
-}
-
-impl Org {
-    /// The client.
-    pub(crate) fn api(&self) -> Threads {
-        ThreadServiceClient::with_interceptor(self.link.clone(), self.key.clone())
-    }
-
-    /// The same caller on another replica.
-    pub(crate) fn at(&self, link: Link) -> Self {
-        Self { link, ..self.clone() }
-    }
-
-    /// A call of a method by its name; the answer is not looked at.
-    pub(crate) async fn call(&self, method: &str, message: impl prost::Message + 'static) -> Result<(), Status> {
-        let mut request = Request::new(message);
-        request.metadata_mut().insert("authorization", self.key.0.clone());
-        call(self.link.clone(), method, request).await
-    }
-
-    pub(crate) async fn thread(&self, id: &str) -> pb::Thread {
-        let request = pb::CreateThreadRequest {
-            chatbot_id: BOT.to_owned(),
-            thread_id: Some(id.to_owned()),
-            ..pb::CreateThreadRequest::default()
-        };
-        self.create(request).await.unwrap()
-    }
-
-    pub(crate) async fn create(&self, request: pb::CreateThreadRequest) -> Result<pb::Thread, Status> {
-        let answer = self.api().create_thread(request).await?;
-        Ok(answer.into_inner().thread.unwrap())
-    }
-
-    pub(crate) async fn read(&self, thread: &str) -> (pb::Thread, Vec<pb::Message>) {
-        let request = pb::GetThreadRequest {
-            chatbot_id: BOT.to_owned(),
-            thread_id: thread.to_owned(),
-            message_limit: 1000,
-        };
-        let answer = self.api().get_thread(request).await.unwrap().into_inner();
-        (answer.thread.unwrap(), answer.messages)
-    }
-
-    pub(crate) async fn append(
-        &self,
-        request: impl tonic::IntoRequest<pb::AppendMessageRequest>,
-    ) -> Result<pb::Message, Status> {
-        let answer = self.api().append_message(request).await?;
-        Ok(answer.into_inner().message.unwrap())
-    }
-
-    /// What a visitor writes.
-    pub(crate) async fn say(&self, thread: &str, content: &str) -> pb::Message {
-        self.append(from_visitor(thread, content)).await.unwrap()
-    }
-
-    /// What the bot answers.
-    pub(crate) async fn answer(&self, question: &pb::Message, content: &str) -> pb::Message {
-        let request = pb::AppendMessageRequest {
-            author: pb::Author::Bot.into(),
-            parent_message_id: Some(question.id.clone()),
-            ..from_visitor(&question.thread_id, content)
-        };
-        self.append(request).await.unwrap()
-    }
-
-    pub(crate) async fn toggle(&self, thread: &str) -> (pb::Thread, pb::Message) {
-        let answer = self.api().toggle_escalation(toggle(thread)).await.unwrap().into_inner();
-        (answer.thread.unwrap(), answer.system_message.unwrap())
-    }
-
-    pub(crate) async fn escalate(&self, thread: &str, prompt: Option<&str>) -> (pb::Thread, Option<pb::Message>) {
-        let request = pb::EscalateRequest {
-            chatbot_id: BOT.to_owned(),
-            thread_id: thread.to_owned(),
-            prompt: prompt.map(str::to_owned),
-        };
-        let answer = self.api().escalate(request).await.unwrap().into_inner();
-        (answer.thread.unwrap(), answer.system_message)
-    }
-
-    pub(crate) async fn escalations(&self, state: pb::EscalationState) -> Vec<pb::Escalation> {
-        let request = pb::ListEscalationsRequest {
-            state: state.into(),
-            ..pb::ListEscalationsRequest::default()
-        };
-        self.api().list_escalations(request).await.unwrap().into_inner().escalations
-    }
-
-    pub(crate) async fn acknowledge(&self, id: &str) -> pb::Escalation {
-        let request = pb::AcknowledgeEscalationRequest { id: id.to_owned() };
-        let answer = self.api().acknowledge_escalation(request).await.unwrap();
-        answer.into_inner().escalation.unwrap()
-    }
-}
-
-/// A call of a method of the thread service by its name; the answer is not looked at.
-pub(crate) async fn call<M: prost::Message + 'static>(
-    link: Link,
-    method: &str,
-    request: Request<M>,
-) -> Result<(), Status> {
-    let path = format!("/handoff.thread.v1.ThreadService/{method}").parse().unwrap();
-    let mut client = tonic::client::Grpc::new(link);
-    client.ready().await.unwrap();
-    client
-        .unary(request, path, tonic_prost::ProstCodec::<M, ()>::default())
-        .await
-        .map(drop)
-}
-
-pub(crate) fn from_visitor(thread: &str, content: &str) -> pb::AppendMessageRequest {
-    pb::AppendMessageRequest {
-        chatbot_id: BOT.to_owned(),
-        thread_id: Some(thread.to_owned()),
-        author: pb::Author::User.into(),
-        content: content.to_owned(),
-        ..pb::AppendMessageRequest::default()
-    }
-}
-
-pub(crate) fn toggle(thread: &str) -> pb::ToggleEscalationRequest {
-    pb::ToggleEscalationRequest {
-        chatbot_id: BOT.to_owned(),
-        thread_id: thread.to_owned(),
-    }
-}
-
-/// A request that is the same however often it is sent.
-pub(crate) fn keyed<T>(key: &str, message: T) -> Request<T> {
-    let mut request = Request::new(message);
-    request.metadata_mut().insert("idempotency-key", key.parse().unwrap());
-    request
-}
-
-/// Code and reason of a refusal.
-pub(crate) fn refusal(status: &Status) -> (Code, String) {
-    let info = status.get_error_details().error_info().cloned();
-    (status.code(), info.map(|info| info.reason).unwrap_or_default())
-}
-
-#[track_caller]
-pub(crate) fn assert_refused<T: std::fmt::Debug>(result: Result<T, Status>, code: Code, reason: &str) -> Status {
-    let status = result.unwrap_err();
-    assert_eq!(refusal(&status), (code, reason.to_owned()), "{status:?}");
-    status
-}
-
-/// The fields that a refusal names.
-pub(crate) fn fields(status: &Status) -> Vec<String> {
-    let details = status.get_error_details();
-    let violations = details.bad_request().map(|bad| bad.field_violations.clone());
-    violations
-        .unwrap_or_default()
-        .into_iter()
-        .map(|violation| violation.field)
-        .collect()
-}
-
-#[track_caller]
-pub(crate) fn assert_invalid<T: std::fmt::Debug>(result: Result<T, Status>, field: &str) {
-    let status = result.unwrap_err();
-    assert_eq!((status.code(), fields(&status)), (Code::InvalidArgument, vec![field.to_owned()]), "{status:?}");
-}
-
-/// A point in time that can be compared.
-pub(crate) fn at(time: Option<&prost_types::Timestamp>) -> Option<(i64, i32)> {
-    time.map(|time| (time.seconds, time.nanos))
 }

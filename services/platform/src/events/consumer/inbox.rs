@@ -5,12 +5,16 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use futures::FutureExt as _;
+use http::HeaderName;
 use sqlx::Row as _;
+use tracing::{Instrument as _, Span};
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use uuid::Uuid;
 
 use crate::db::{self, Db};
 use crate::events::{Consumer, Received, Stream, envelope, metrics as names};
 use crate::fault::{self, Kind};
+use crate::telemetry;
 
 /// A delivery takes at most this long.
 const DELIVERY: Duration = Duration::from_secs(10);
@@ -59,7 +63,8 @@ impl Inbox {
 
     /// Lets an event take effect if it is its turn. `ahead`: even if its predecessor is missing.
     pub(super) async fn deliver(&self, consumer: &impl Consumer, event: &Received, ahead: bool) -> Outcome {
-        let delivery = AssertUnwindSafe(self.transact(consumer, event, ahead)).catch_unwind();
+        let delivery = self.transact(consumer, event, ahead).instrument(self.span(event));
+        let delivery = AssertUnwindSafe(delivery).catch_unwind();
         let error = match tokio::time::timeout(DELIVERY, delivery).await {
             Ok(Ok(Ok(outcome))) => return outcome,
             Ok(Ok(Err(error))) => error,
@@ -100,8 +105,35 @@ impl Inbox {
         Ok(Outcome::Finished)
     }
 
+    /// The span of a delivery, in the trace of the request that made the event true.
+    fn span(&self, event: &Received) -> Span {
+        let span = tracing::debug_span!(
+            target: telemetry::TARGET,
+            "event",
+            otel.name = event.kind,
+            otel.kind = "consumer",
+            messaging.system = "redis",
+            messaging.consumer.group.name = self.group,
+            messaging.message.id = %event.id,
+        );
+        let parent = event.traceparent.as_deref().and_then(|parent| parent.parse().ok());
+        if let (false, Some(parent)) = (span.is_disabled(), parent) {
+            let headers = [(HeaderName::from_static("traceparent"), parent)].into_iter().collect();
+            if let Err(error) = span.set_parent(telemetry::parent_of(&headers)) {
+                tracing::debug!(%error, "a span starts a trace of its own");
+            }
+        }
+        span
+    }
+
     /// Puts an event aside, so that those after it can go on.
-    pub(super) async fn park(&self, stream: Stream, event: &Received, json: &str, error: &anyhow::Error) -> Result<(), sqlx::Error> {
+    pub(super) async fn park(
+        &self,
+        stream: Stream,
+        event: &Received,
+        json: &str,
+        error: &anyhow::Error,
+    ) -> Result<(), sqlx::Error> {
         db::statement(&self.park)
             .bind(self.group)
             .bind(event.id)

@@ -1,5 +1,7 @@
 //! The Redis side of a consumer group: what it is given, what it keeps, what it has finished.
 
+mod predecessor;
+
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
@@ -7,9 +9,9 @@ use redis::{Cmd, RedisResult, Value, cmd};
 
 use super::work::{Delivery, Desk, Key, MAX_DELIVERIES};
 use crate::events::redis::{
-    BLOCK, Entry, Id, Patience, array, entries, field, groups_key, id, recovering_key, streams, text, unexpected,
+    BLOCK, Entry, Id, Patience, array, entries, field, groups_key, id, streams, text, unexpected,
 };
-use crate::events::{Consumer, Stream, envelope, metrics as names};
+use crate::events::{Consumer, Stream, metrics as names};
 
 /// Entries read at once.
 const COUNT: usize = 100;
@@ -66,7 +68,12 @@ impl Reader {
     }
 
     /// What comes next, after waiting up to `wait`.
-    pub(super) async fn read(&self, redis: &mut MultiplexedConnection, wait: Duration, room: usize) -> RedisResult<Vec<Delivery>> {
+    pub(super) async fn read(
+        &self,
+        redis: &mut MultiplexedConnection,
+        wait: Duration,
+        room: usize,
+    ) -> RedisResult<Vec<Delivery>> {
         if room == 0 {
             tokio::time::sleep(wait).await;
             return Ok(Vec::new());
@@ -88,7 +95,11 @@ impl Reader {
     }
 
     /// What this process was given and has not acknowledged, apart from what is on the desk.
-    pub(super) async fn own<C>(&self, redis: &mut MultiplexedConnection, desk: &Desk<'_, C>) -> RedisResult<Vec<Delivery>>
+    pub(super) async fn own<C>(
+        &self,
+        redis: &mut MultiplexedConnection,
+        desk: &Desk<'_, C>,
+    ) -> RedisResult<Vec<Delivery>>
     where
         C: Consumer,
     {
@@ -123,17 +134,17 @@ impl Reader {
                 .iter()
                 .find(|stream| stream.key() == key)
                 .ok_or_else(unexpected)?;
-            deliveries.extend(
-                entries
-                    .into_iter()
-                    .map(|entry| delivery(*stream, entry)),
-            );
+            deliveries.extend(entries.into_iter().map(|entry| delivery(*stream, entry)));
         }
         Ok(deliveries)
     }
 
     /// Takes over what a peer was given and has not acknowledged for long.
-    pub(super) async fn claim<C>(&self, redis: &mut MultiplexedConnection, desk: &Desk<'_, C>) -> RedisResult<Vec<Delivery>>
+    pub(super) async fn claim<C>(
+        &self,
+        redis: &mut MultiplexedConnection,
+        desk: &Desk<'_, C>,
+    ) -> RedisResult<Vec<Delivery>>
     where
         C: Consumer,
     {
@@ -175,7 +186,10 @@ impl Reader {
             return Ok(());
         }
         let mut pipe = redis::pipe();
-        for Delivery { key: Key(stream, id), .. } in claimed.iter() {
+        for Delivery {
+            key: Key(stream, id), ..
+        } in claimed.iter()
+        {
             let id = id.to_string();
             pipe.cmd("XPENDING")
                 .arg(stream.key())
@@ -187,11 +201,7 @@ impl Reader {
         let answers: Vec<Value> = pipe.query_async(redis).await?;
         for (delivery, answer) in claimed.iter_mut().zip(answers) {
             // The entry's id, its holder, for how long, how often.
-            let pending = array(answer)?
-                .into_iter()
-                .next()
-                .map(array)
-                .transpose()?;
+            let pending = array(answer)?.into_iter().next().map(array).transpose()?;
             if let Some(Value::Int(times)) = pending.and_then(|pending| pending.into_iter().nth(3)) {
                 let before = u32::try_from(times - 1).unwrap_or_default();
                 delivery.failures = before.min(MAX_DELIVERIES);
@@ -200,36 +210,39 @@ impl Reader {
         Ok(())
     }
 
-    /// Tells the peers that what is on the desk is being worked on.
+    /// Tells the peers that what is on the desk is being worked on, and how often it has failed so far: that it is kept
+    /// or handed on is no failure.
     pub(super) async fn keep<C>(&self, redis: &mut MultiplexedConnection, desk: &Desk<'_, C>) -> RedisResult<()>
     where
         C: Consumer,
     {
+        let mut pipe = redis::pipe();
         for stream in self.streams {
-            let ids = desk.ids(*stream);
-            if !ids.is_empty() {
-                let _kept: Value = self
-                    .take(*stream, &ids)
-                    .arg("JUSTID")
-                    .query_async(redis)
-                    .await?;
+            for (failures, ids) in desk.kept(*stream) {
+                let mut keep = self.take(*stream, &ids);
+                keep.arg("RETRYCOUNT").arg(failures).arg("JUSTID");
+                pipe.add_command(keep);
             }
         }
-        Ok(())
+        if pipe.is_empty() {
+            return Ok(());
+        }
+        pipe.query_async::<Vec<Value>>(redis).await.map(drop)
     }
 
     fn take(&self, stream: Stream, ids: &[String]) -> Cmd {
         let mut take = cmd("XCLAIM");
-        take.arg(stream.key())
-            .arg(self.group)
-            .arg(&self.name)
-            .arg(0)
-            .arg(ids);
+        take.arg(stream.key()).arg(self.group).arg(&self.name).arg(0).arg(ids);
         take
     }
 
     /// Acknowledges what is finished, and notes how often the rest has failed where a peer will find it.
-    pub(super) async fn acknowledge(&self, redis: &mut MultiplexedConnection, finished: &[Key], failed: &[(Key, u32)]) -> RedisResult<()> {
+    pub(super) async fn acknowledge(
+        &self,
+        redis: &mut MultiplexedConnection,
+        finished: &[Key],
+        failed: &[(Key, u32)],
+    ) -> RedisResult<()> {
         let mut pipe = redis::pipe();
         for stream in self.streams {
             let ids: Vec<String> = finished
@@ -238,10 +251,7 @@ impl Reader {
                 .map(|key| key.1.to_string())
                 .collect();
             if !ids.is_empty() {
-                pipe.cmd("XACK")
-                    .arg(stream.key())
-                    .arg(self.group)
-                    .arg(ids);
+                pipe.cmd("XACK").arg(stream.key()).arg(self.group).arg(ids);
             }
         }
         for (Key(stream, id), failures) in failed {
@@ -263,10 +273,7 @@ impl Reader {
                 self.dismiss(redis, *stream, &self.name).await?;
                 continue;
             }
-            let ids: Vec<String> = pending
-                .iter()
-                .map(|(id, _)| id.to_string())
-                .collect();
+            let ids: Vec<String> = pending.iter().map(|(id, _)| id.to_string()).collect();
             let _left: Value = self
                 .take(*stream, &ids)
                 .arg("IDLE")
@@ -290,7 +297,12 @@ impl Reader {
     }
 
     /// What is unacknowledged, with its holder.
-    async fn pending(&self, redis: &mut MultiplexedConnection, stream: Stream, of: Option<&str>) -> RedisResult<Vec<(Id, String)>> {
+    async fn pending(
+        &self,
+        redis: &mut MultiplexedConnection,
+        stream: Stream,
+        of: Option<&str>,
+    ) -> RedisResult<Vec<(Id, String)>> {
         let pending: Value = cmd("XPENDING")
             .arg(stream.key())
             .arg(self.group)
@@ -342,83 +354,11 @@ impl Reader {
 
     /// What `XINFO` says of the group.
     async fn info(&self, redis: &mut MultiplexedConnection, stream: Stream) -> RedisResult<Option<Value>> {
-        let groups: Value = cmd("XINFO")
-            .arg("GROUPS")
-            .arg(stream.key())
-            .query_async(redis)
-            .await?;
+        let groups: Value = cmd("XINFO").arg("GROUPS").arg(stream.key()).query_async(redis).await?;
         Ok(array(groups)?.into_iter().find(|group| {
             let name = field(group.clone(), "name").and_then(text);
             name.as_deref() == Some(self.group)
         }))
-    }
-
-    /// Whether the event that an impatient one waits for is nowhere: neither among what its context publishes again, nor
-    /// among what the group has yet to read, nor with a peer.
-    pub(super) async fn predecessor_will_not_come<C>(
-        &self,
-        redis: &mut MultiplexedConnection,
-        desk: &mut Desk<'_, C>,
-        key: Key,
-    ) -> RedisResult<bool>
-    where
-        C: Consumer,
-    {
-        let stream = key.0;
-        let Some(waiting) = desk.waiting(key) else {
-            return Ok(false);
-        };
-        // Asked first: what comes back from now on is behind the barrier.
-        let schema = waiting.event.source.trim_start_matches("/handoff/");
-        let recovering: bool = cmd("EXISTS")
-            .arg(recovering_key(schema))
-            .query_async(redis)
-            .await?;
-        if recovering {
-            waiting.barrier = None;
-            return Ok(false);
-        }
-        let group = self.info(redis, stream).await?.unwrap_or_default();
-        let read_to = id(field(group, "last-delivered-id").ok_or_else(unexpected)?)?;
-        let Some(barrier) = waiting.barrier else {
-            // What was lost is published again by now: it is no later than this.
-            let info: Value = cmd("XINFO")
-                .arg("STREAM")
-                .arg(stream.key())
-                .query_async(redis)
-                .await?;
-            let last = field(info, "last-generated-id").ok_or_else(unexpected)?;
-            waiting.barrier = Some(id(last)?);
-            return Ok(false);
-        };
-        if read_to < barrier {
-            return Ok(false);
-        }
-        let (org, subject, sequence) = (
-            waiting.event.org,
-            waiting.event.subject.clone(),
-            waiting.event.sequence,
-        );
-        let pending = self.pending(redis, stream, None).await?;
-        let mut pipe = redis::pipe();
-        for (id, _) in pending.iter().filter(|(_, of)| *of != self.name) {
-            let id = id.to_string();
-            pipe.cmd("XRANGE").arg(stream.key()).arg(&id).arg(&id);
-        }
-        if pipe.is_empty() {
-            return Ok(true);
-        }
-        for answer in pipe.query_async::<Vec<Value>>(redis).await? {
-            for entry in entries(answer)? {
-                if let Ok(event) = envelope::decode(&entry.event)
-                    && (event.org, &event.subject) == (org, &subject)
-                    && event.sequence < sequence
-                {
-                    return Ok(false);
-                }
-            }
-        }
-        Ok(true)
     }
 }
 

@@ -123,12 +123,13 @@ impl<'a, C: Consumer> Desk<'a, C> {
         DESK.saturating_sub(self.open.len())
     }
 
-    pub(super) fn ids(&self, stream: Stream) -> Vec<String> {
-        self.open
-            .keys()
-            .filter(|key| key.0 == stream)
-            .map(|key| key.1.to_string())
-            .collect()
+    /// What is on the desk, by how often it failed.
+    pub(super) fn kept(&self, stream: Stream) -> BTreeMap<u32, Vec<String>> {
+        let mut kept: BTreeMap<u32, Vec<String>> = BTreeMap::new();
+        for open in self.open.values().filter(|open| open.key.0 == stream) {
+            kept.entry(open.failures).or_default().push(open.key.1.to_string());
+        }
+        kept
     }
 
     /// When something has to be tried again.
@@ -170,11 +171,7 @@ impl<'a, C: Consumer> Desk<'a, C> {
         due.sort_unstable();
         let due: Vec<Vec<Open>> = due
             .into_iter()
-            .map(|keys| {
-                keys.iter()
-                    .filter_map(|key| self.open.remove(key))
-                    .collect()
-            })
+            .map(|keys| keys.iter().filter_map(|key| self.open.remove(key)).collect())
             .collect();
         let mut done = Done {
             finished: std::mem::take(&mut self.skipped),
@@ -195,8 +192,7 @@ impl<'a, C: Consumer> Desk<'a, C> {
                 done.failed.extend(round.failed);
                 open.extend(round.open);
             }
-            self.open
-                .extend(open.into_iter().map(|open| (open.key, open)));
+            self.open.extend(open.into_iter().map(|open| (open.key, open)));
         }
         done
     }
@@ -214,9 +210,7 @@ impl<'a, C: Consumer> Desk<'a, C> {
             let outcome = if open.failures >= MAX_DELIVERIES {
                 Outcome::Failed(anyhow::anyhow!("no process that it was given to finished it"))
             } else {
-                self.inbox
-                    .deliver(self.consumer, &open.event, open.ahead)
-                    .await
+                self.inbox.deliver(self.consumer, &open.event, open.ahead).await
             };
             let error = match outcome {
                 Outcome::Finished => {
@@ -236,7 +230,11 @@ impl<'a, C: Consumer> Desk<'a, C> {
                     break;
                 }
                 Outcome::DatabaseIsAway(error) => {
-                    tracing::warn!(group = self.consumer.group(), error = format!("{error:#}"), "the database is not available, events wait");
+                    tracing::warn!(
+                        group = self.consumer.group(),
+                        error = format!("{error:#}"),
+                        "the database is not available, events wait"
+                    );
                     away.store(true, Relaxed);
                     round.open.push(open);
                     break;

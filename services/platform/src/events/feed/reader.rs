@@ -40,7 +40,11 @@ pub(super) async fn run(feed: &Shared, redis: &Config, stop: &CancellationToken)
     }
 }
 
-async fn session(feed: &Shared, redis: &mut MultiplexedConnection, backoff: &mut Backoff) -> RedisResult<std::convert::Infallible> {
+async fn session(
+    feed: &Shared,
+    redis: &mut MultiplexedConnection,
+    backoff: &mut Backoff,
+) -> RedisResult<std::convert::Infallible> {
     let head = feed.ring.lock().head();
     let (mut ends, sound) = check(redis, &head.unwrap_or_default()).await?;
     if head.is_none() || !sound {
@@ -53,10 +57,7 @@ async fn session(feed: &Shared, redis: &mut MultiplexedConnection, backoff: &mut
             let head = feed.ring.lock().head().unwrap_or_default();
             let (now, sound) = check(redis, &head).await?;
             // A stream that was emptied counts anew.
-            let shrunk = now
-                .iter()
-                .zip(ends)
-                .any(|(now, before)| now.added < before.added);
+            let shrunk = now.iter().zip(ends).any(|(now, before)| now.added < before.added);
             ends = now;
             if shrunk || !sound {
                 restart(feed, ends);

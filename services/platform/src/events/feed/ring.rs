@@ -93,13 +93,8 @@ impl Ring {
         if cursor.resets != self.resets {
             return Err(Overtaken);
         }
-        let index = cursor
-            .next
-            .checked_sub(self.first)
-            .ok_or(Overtaken)?;
-        let item = usize::try_from(index)
-            .ok()
-            .and_then(|index| self.items.get(index));
+        let index = cursor.next.checked_sub(self.first).ok_or(Overtaken)?;
+        let item = usize::try_from(index).ok().and_then(|index| self.items.get(index));
         if item.is_some() {
             cursor.next += 1;
         }
@@ -108,9 +103,7 @@ impl Ring {
 
     /// Adds the next entry of a stream.
     pub(super) fn push(&mut self, stream: Stream, entry: Entry) {
-        self.head
-            .get_or_insert_default()
-            .set(stream, entry.id);
+        self.head.get_or_insert_default().set(stream, entry.id);
         let Some(item) = Item::new(stream, entry) else {
             return;
         };

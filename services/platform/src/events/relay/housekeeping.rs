@@ -52,7 +52,13 @@ fn purges(schema: &str) -> [(&'static str, String); 5] {
     ]
 }
 
-pub(super) async fn run(db: &Db, schema: &'static str, redis: &Config, mut active: watch::Receiver<bool>, stop: &CancellationToken) {
+pub(super) async fn run(
+    db: &Db,
+    schema: &'static str,
+    redis: &Config,
+    mut active: watch::Receiver<bool>,
+    stop: &CancellationToken,
+) {
     let purges = purges(schema);
     let mut clean_at = Instant::now();
     loop {

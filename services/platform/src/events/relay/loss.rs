@@ -119,10 +119,7 @@ impl Carrier {
         for (stream, last) in &self.last {
             exists(&mut pipe, *stream, *last);
         }
-        let mut answers = pipe
-            .query_async::<Vec<Value>>(redis)
-            .await?
-            .into_iter();
+        let mut answers = pipe.query_async::<Vec<Value>>(redis).await?.into_iter();
         Ok(self.owns(answers.next()) && answers.all(|entries| is_there(&entries)))
     }
 
@@ -137,10 +134,7 @@ impl Carrier {
         let epoch = crate::id::random();
         self.recovering = true;
         let mut pipe = redis::pipe();
-        pipe.cmd("SET")
-            .arg(&self.epoch_key)
-            .arg(epoch.to_string())
-            .ignore();
+        pipe.cmd("SET").arg(&self.epoch_key).arg(epoch.to_string()).ignore();
         self.tell_recovering(&mut pipe);
         let () = pipe.query_async(redis).await?;
         let (lost, last) = self.unpublish_missing(pg, redis, lease).await?;
@@ -164,7 +158,11 @@ impl Carrier {
             return Err(Trouble::Lost);
         }
         if !self.new {
-            tracing::warn!(context = self.schema, lost, "redis lost events, they are published again");
+            tracing::warn!(
+                context = self.schema,
+                lost,
+                "redis lost events, they are published again"
+            );
             metrics::counter!(names::LOSSES, "context" => self.schema).increment(1);
             metrics::counter!(names::REPUBLISHED, "context" => self.schema).increment(lost);
         }
@@ -227,10 +225,7 @@ impl Carrier {
             for (_, stream, entry) in young.iter().filter(|event| may_exist(event)) {
                 exists(&mut pipe, *stream, *entry);
             }
-            let mut answers = pipe
-                .query_async::<Vec<Value>>(redis)
-                .await?
-                .into_iter();
+            let mut answers = pipe.query_async::<Vec<Value>>(redis).await?.into_iter();
             let mut gone = (Vec::new(), Vec::new());
             for event in young {
                 if may_exist(&event) && is_there(&answers.next().ok_or_else(unexpected)?) {
@@ -242,13 +237,7 @@ impl Carrier {
                 }
             }
             if !gone.0.is_empty() {
-                let cleared = bounded(
-                    db::statement(&clear)
-                        .bind(gone.0)
-                        .bind(gone.1)
-                        .execute(&mut *pg),
-                )
-                .await?;
+                let cleared = bounded(db::statement(&clear).bind(gone.0).bind(gone.1).execute(&mut *pg)).await?;
                 lost += cleared.rows_affected();
             }
             // A day of events takes longer than the lease lasts.
@@ -312,7 +301,11 @@ pub(super) async fn check_eviction(schema: &'static str, redis: &mut Multiplexed
         let evicts = policy != "noeviction";
         metrics::gauge!(names::EVICTING, "context" => schema).set(if evicts { 1.0 } else { 0.0 });
         if evicts {
-            tracing::warn!(context = schema, policy, "redis may evict events, set maxmemory-policy to noeviction");
+            tracing::warn!(
+                context = schema,
+                policy,
+                "redis may evict events, set maxmemory-policy to noeviction"
+            );
         }
     }
     Ok(())

@@ -1,0 +1,42 @@
+//! What people do with the system, over REST and gRPC mixed. Each journey is made through one process and through
+//! separate processes, which nobody outside can tell apart.
+
+#![expect(clippy::unwrap_used, reason = "journeys panic as tests do")]
+
+mod chatbots;
+mod conversation;
+mod escalation;
+mod keys;
+mod retries;
+mod strangers;
+
+/// A test for each shape of the system.
+macro_rules! journeys {
+    ($($subject:ident::$journey:ident,)+) => {
+        mod one_process {
+            use journeys::{Shape, System};
+            $(#[tokio::test]
+            async fn $journey() {
+                crate::$subject::$journey(System::start(Shape::OneProcess).await).await;
+            })+
+        }
+
+        mod separate_processes {
+            use journeys::{Shape, System};
+            $(#[tokio::test]
+            async fn $journey() {
+                crate::$subject::$journey(System::start(Shape::SeparateProcesses).await).await;
+            })+
+        }
+    };
+}
+
+journeys! {
+    chatbots::what_is_configured_is_what_visitors_get,
+    conversation::a_conversation_reads_the_same_on_both_surfaces,
+    escalation::people_hear_of_an_escalation_everywhere_and_see_it_through,
+    escalation::every_route_takes_the_same_step,
+    keys::a_revoked_key_is_refused_everywhere_within_five_seconds,
+    retries::one_key_sent_a_hundred_times_at_once_escalates_once,
+    strangers::another_organization_sees_nothing,
+}
