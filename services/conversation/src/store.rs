@@ -1,9 +1,8 @@
 //! All SQL of this context. Reads run on a connection of the pool or in a transaction; writes only in a transaction.
 //!
 //! What conversations need of the directory: [`Store::person`], [`Store::agent`], [`Store::end_user`] and
-//! [`Store::people`] for people; [`Store::queue`] and [`Store::default_queue`]; [`Store::flow_queue`] for where a new
-//! inbound conversation waits; [`Store::tag`] and [`Store::ensure_tag`]; [`Store::definitions_for`] together with
-//! [`crate::domain::attributes::check_changes`] for custom attributes.
+//! [`Store::people`] for people; [`Store::queue`]; [`Store::tag`] and [`Store::ensure_tag`]; [`Store::definitions_for`]
+//! together with [`crate::domain::attributes::check_changes`] for custom attributes.
 
 mod activity;
 mod attributes;

@@ -44,7 +44,10 @@ impl Api {
             0 => PAGE,
             size => MAX_PAGE.min(size.into()),
         };
-        let (org, bounds) = (call.org().to_string(), [from, to].map(|time| time.map(time::to_rfc3339)));
+        let (org, bounds) = (
+            call.org().to_string(),
+            [from, to].map(|time| time.map(time::to_rfc3339)),
+        );
         let [from_text, to_text] = bounds.map(Option::unwrap_or_default);
         let list = ["activity", &org, &from_text, &to_text];
         let after: Option<(Time, Uuid)> = self.tokens.read(&list, &message.page_token)?;

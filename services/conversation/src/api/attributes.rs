@@ -11,7 +11,9 @@ use proto::conversation::v1::{
 use tonic::{Response, Status};
 
 use super::{Api, Done};
-use crate::domain::attributes::{Change, Definition, Entity, Input, MAX_DEPTH, SelectOption, Shown, Value, check_options};
+use crate::domain::attributes::{
+    Change, Definition, Entity, Input, MAX_DEPTH, SelectOption, Shown, Value, check_options,
+};
 use crate::domain::{ConversationError, field};
 use crate::store::Store;
 
@@ -94,7 +96,11 @@ pub(super) fn parse_changes(changes: Vec<wire::AttributeChange>) -> Result<Vec<C
         }
         let value = match (change.text, change.path) {
             (None, None) => None,
-            (Some(text), None) => Some(Value::Text(field::bounded(&format!("{name}.text"), text, field::PROSE)?)),
+            (Some(text), None) => Some(Value::Text(field::bounded(
+                &format!("{name}.text"),
+                text,
+                field::PROSE,
+            )?)),
             (None, Some(path)) => Some(Value::Path(parse_path(&format!("{name}.path.values"), path.values)?)),
             (Some(_), Some(_)) => return Err(Violation::new(name, "must be a text or a path")),
         };
@@ -193,7 +199,11 @@ fn parse_options(name: &str, options: Vec<wire::SelectOption>, depth: usize) -> 
             label: field::required(&format!("{name}.label"), option.label, field::NAME)?,
             value: field::required(&format!("{name}.value"), option.value, field::NAME)?,
             is_deactivated: option.is_deactivated,
-            nested: parse_options(&format!("{name}.nested_options"), option.nested_options, depth.saturating_sub(1))?,
+            nested: parse_options(
+                &format!("{name}.nested_options"),
+                option.nested_options,
+                depth.saturating_sub(1),
+            )?,
         })
     };
     options.into_iter().enumerate().map(parse).collect()

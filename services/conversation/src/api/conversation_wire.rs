@@ -5,8 +5,8 @@ use platform::time;
 use proto::conversation::v1 as wire;
 
 use crate::domain::conversation::{
-    BrowserInfo, Content, ContentType, Conversation, ConversationType, Details, EmailContact, File, LinkKind,
-    Message, MessageDetails, MessageType, Note,
+    BrowserInfo, Content, ContentType, Conversation, ConversationType, Details, EmailContact, File, LinkKind, Message,
+    MessageDetails, MessageType, Note,
 };
 use crate::domain::field;
 use crate::domain::state::{Direction, State};
@@ -174,7 +174,9 @@ fn file(field: &str, file: wire::File) -> Result<File, Violation> {
 pub(super) fn files(name: &str, files: Vec<wire::File>) -> Result<Vec<File>, Violation> {
     field::count(name, files.len(), 0, FILES)?;
     let files = files.into_iter().enumerate();
-    files.map(|(index, wire)| file(&format!("{name}[{index}]"), wire)).collect()
+    files
+        .map(|(index, wire)| file(&format!("{name}[{index}]"), wire))
+        .collect()
 }
 
 fn contact(field: &str, contact: wire::EmailContact) -> Result<EmailContact, Violation> {
@@ -194,7 +196,9 @@ fn contacts(name: &str, contacts: Vec<wire::EmailContact>) -> Result<Vec<EmailCo
 
 /// Addresses as an API client gives them.
 pub(super) fn addresses(name: &str, addresses: Vec<String>) -> Result<Vec<EmailContact>, Violation> {
-    let contacts = addresses.into_iter().map(|email| wire::EmailContact { email, name: None });
+    let contacts = addresses
+        .into_iter()
+        .map(|email| wire::EmailContact { email, name: None });
     self::contacts(name, contacts.collect())
 }
 

@@ -128,7 +128,11 @@ impl Begun {
         let endpoint = || Some(self.endpoint.clone());
         let inbound = self.direction == Direction::Inbound;
         let from_to = |theirs: Option<String>| {
-            if inbound { (theirs, endpoint()) } else { (endpoint(), theirs) }
+            if inbound {
+                (theirs, endpoint())
+            } else {
+                (endpoint(), theirs)
+            }
         };
         match self.kind {
             ConversationType::Email | ConversationType::ContactForm => {
@@ -161,8 +165,7 @@ impl Api {
                 requester: begun.requester,
                 agent,
                 queue: begun.queue,
-                way_in: (begun.direction == Direction::Inbound)
-                    .then_some((begun.channel, begun.endpoint.as_str())),
+                way_in: (begun.direction == Direction::Inbound).then_some((begun.channel, begun.endpoint.as_str())),
             };
             let parties = Store::parties(call.org(), &mut *tx, wanted).await?;
             if agent.is_some() && parties.agent.is_none() {
@@ -173,7 +176,12 @@ impl Api {
             }
             begun.address(&parties.requester);
             let written = begun.draft.map(|draft| {
-                draft.address(begun.kind.message_type(), &parties.requester, &begun.details, parties.now)
+                draft.address(
+                    begun.kind.message_type(),
+                    &parties.requester,
+                    &begun.details,
+                    parties.now,
+                )
             });
             let messages: Vec<_> = written.into_iter().collect();
             let said: Vec<_> = messages.iter().map(Message::said).collect();

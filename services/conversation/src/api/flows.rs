@@ -22,13 +22,21 @@ impl Api {
         self.once(&call, "CreateFlow", &message, async |tx| {
             match Store::queue(call.org(), &mut *tx, flow.queue_id).await {
                 Err(ConversationError::QueueNotFound) => {
-                    return Err(ConversationError::invalid("queue_id", "must be a queue of the organization"));
+                    return Err(ConversationError::invalid(
+                        "queue_id",
+                        "must be a queue of the organization",
+                    ));
                 }
                 found => drop(found?),
             }
             Store::create_flow(call.org(), tx, &flow).await?;
             let subject = format!("flows/{}", flow.id);
-            Ok(Done::new(subject, CreateFlowResponse { flow: Some(flow.into()) }))
+            Ok(Done::new(
+                subject,
+                CreateFlowResponse {
+                    flow: Some(flow.into()),
+                },
+            ))
         })
         .await
     }

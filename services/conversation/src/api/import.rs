@@ -46,7 +46,10 @@ impl Import {
             .ok_or_else(|| Violation::new("created_at", "must be present"))?;
         let created_at = field::time("created_at", created_at)?;
         let agent = field::optional_uuid("agent_id", message.agent_id.as_deref())?;
-        let assigned_at = message.assigned_at.map(|at| field::time("assigned_at", at)).transpose()?;
+        let assigned_at = message
+            .assigned_at
+            .map(|at| field::time("assigned_at", at))
+            .transpose()?;
         let closed_by = field::optional_uuid("closed_by", message.closed_by.as_deref())?;
         let closed_at = message.closed_at.map(|at| field::time("closed_at", at)).transpose()?;
         Ok(Self {

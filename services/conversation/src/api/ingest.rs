@@ -12,9 +12,7 @@ use super::messages::{add, external_id};
 use super::transitions::{about, lock, owner};
 use super::{Api, conversation_wire};
 use crate::domain::channel::Channel;
-use crate::domain::conversation::{
-    Content, ConversationType, Details, File, Message, MessageDetails, MessageType,
-};
+use crate::domain::conversation::{Content, ConversationType, Details, File, Message, MessageDetails, MessageType};
 use crate::domain::state::{self, Direction};
 use crate::domain::{ConversationError, field};
 use crate::store::Store;
@@ -46,10 +44,7 @@ fn complete(kind: ConversationType, details: &Details) -> Result<(), Violation> 
             ("integration_email", details.integration_email.is_some()),
         ],
         ConversationType::ContactForm => &[("from_email", details.from_email.is_some())],
-        ConversationType::Twitter => &[(
-            "twitter_conversation_type",
-            details.twitter_conversation_type.is_some(),
-        )],
+        ConversationType::Twitter => &[("twitter_conversation_type", details.twitter_conversation_type.is_some())],
         _ => &[],
     };
     present("details", required)

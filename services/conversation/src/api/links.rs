@@ -40,7 +40,11 @@ impl Api {
             // In the order of their ids, so that two who link the same ones never block each other for good.
             let first = lock(&call, tx, child_id.min(parent_id)).await?;
             let second = lock(&call, tx, child_id.max(parent_id)).await?;
-            let (child, parent) = if first.id == child_id { (first, second) } else { (second, first) };
+            let (child, parent) = if first.id == child_id {
+                (first, second)
+            } else {
+                (second, first)
+            };
             if child.parent_id == Some(parent_id) {
                 return Ok(about(child_id, wire::LinkConversationResponse {}));
             }

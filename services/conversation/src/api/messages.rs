@@ -133,7 +133,10 @@ impl Api {
                 Store::agent(call.org(), &mut *tx, agent).await?;
             }
             let locked = lock(&call, tx, message.conversation_id).await?;
-            if !matches!(locked.channel, Channel::Email | Channel::WidgetChat | Channel::Messenger) {
+            if !matches!(
+                locked.channel,
+                Channel::Email | Channel::WidgetChat | Channel::Messenger
+            ) {
                 return Err(ConversationError::UnsupportedChannel);
             }
             let kind = locked.kind.message_type();

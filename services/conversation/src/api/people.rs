@@ -13,10 +13,10 @@ use sqlx::PgConnection;
 use tonic::{Response, Status};
 use uuid::Uuid;
 
-use super::{Api, Done, attributes, cut, page_size};
+use super::{Api, Done, attributes, cut, page_size, transitions};
 use crate::domain::attributes::{Entity, Shown, check_changes};
 use crate::domain::people::{AGENT_ROLE, Clash, Kind, Person, Profile, Roles};
-use crate::domain::{ConversationError, field};
+use crate::domain::{ConversationError, field, state};
 use crate::store::Store;
 use crate::store::people::{NewPerson, Wanted};
 
@@ -91,8 +91,8 @@ impl Api {
         let kind = parse_role(message.role).map_err(ConversationError::from)?.kind();
         let size = page_size(message.page_size)?;
         let org = call.org();
-        let wanted = parse_wanted(message.email, message.phone_number, message.external_id)
-            .map_err(ConversationError::from)?;
+        let wanted =
+            parse_wanted(message.email, message.phone_number, message.external_id).map_err(ConversationError::from)?;
         let list = ["people", &org.to_string(), kind.as_str()];
         let after = self.tokens.read::<i64>(&list, &message.page_token)?.unwrap_or_default();
         let ids = match wanted {
@@ -106,10 +106,7 @@ impl Api {
         let people = Store::people(org, &self.db, &ids).await?;
         let (people, next) = cut(people, size, |person| person.number);
         Ok(Response::new(ListPeopleResponse {
-            people: people
-                .into_iter()
-                .map(|person| to_wire(person, Vec::new()))
-                .collect(),
+            people: people.into_iter().map(|person| to_wire(person, Vec::new())).collect(),
             next_page_token: next.map(|next| self.tokens.make(&list, &next)).unwrap_or_default(),
         }))
     }
@@ -125,6 +122,17 @@ impl Api {
             Store::lock_people(org, tx, true).await?;
             Store::agent(org, &mut *tx, id).await?;
             Store::downgrade(org, tx, id).await?;
+            for conversation in Store::assigned_to(org, tx, id).await? {
+                let locked = Store::lock_conversation(org, tx, conversation).await?;
+                transitions::save(
+                    &call,
+                    tx,
+                    &locked,
+                    state::unassign(&locked.standing),
+                    transitions::owner(&call),
+                )
+                .await?;
+            }
             Ok(Done::new(format!("people/{id}"), RemoveAgentResponse {}))
         })
         .await
@@ -169,7 +177,11 @@ async fn create(
     let new = NewPerson {
         id,
         roles,
-        agent_roles: if roles.is_agent { vec![AGENT_ROLE.to_owned()] } else { Vec::new() },
+        agent_roles: if roles.is_agent {
+            vec![AGENT_ROLE.to_owned()]
+        } else {
+            Vec::new()
+        },
         profile: profile.clone(),
     };
     if let Some(person) = Store::create_person(org, tx, new).await? {
@@ -186,7 +198,11 @@ async fn update(
     roles: Roles,
     change: wire::PersonChange,
 ) -> Result<Outcome, ConversationError> {
-    let wire::PersonChange { id: text, person, fields } = change;
+    let wire::PersonChange {
+        id: text,
+        person,
+        fields,
+    } = change;
     let refused = |violation: &Violation| Ok(Err(invalid(text.clone(), violation)));
     let id = match field::uuid("id", &text) {
         Ok(id) => id,
@@ -231,12 +247,7 @@ async fn update(
 }
 
 /// Somebody who has these roles.
-async fn find(
-    org: OrgId,
-    on: impl sqlx::PgExecutor<'_>,
-    roles: Roles,
-    id: Uuid,
-) -> Result<Person, ConversationError> {
+async fn find(org: OrgId, on: impl sqlx::PgExecutor<'_>, roles: Roles, id: Uuid) -> Result<Person, ConversationError> {
     let absent = match roles.kind() {
         Kind::Agent => ConversationError::AgentNotFound,
         Kind::EndUser => ConversationError::EndUserNotFound,

@@ -92,7 +92,11 @@ impl Api {
     ) -> Result<Response<ChangeQueueMembersResponse>, Status> {
         let id = field::uuid("id", &message.id).map_err(ConversationError::from)?;
         field::count("agent_ids", message.agent_ids.len(), 1, MEMBERS).map_err(ConversationError::from)?;
-        let agents: Vec<_> = message.agent_ids.iter().filter_map(|id| platform::id::parse(id)).collect();
+        let agents: Vec<_> = message
+            .agent_ids
+            .iter()
+            .filter_map(|id| platform::id::parse(id))
+            .collect();
         self.once(&call, "ChangeQueueMembers", &message, async |tx| {
             let org = call.org();
             Store::queue(org, &mut *tx, id).await?;
@@ -103,7 +107,10 @@ impl Api {
                 Store::add_queue_members(org, tx, id, &agents).await?;
                 agents
             };
-            let outcomes = message.agent_ids.iter().map(|text| outcome(text, message.remove, &done));
+            let outcomes = message
+                .agent_ids
+                .iter()
+                .map(|text| outcome(text, message.remove, &done));
             let answer = ChangeQueueMembersResponse {
                 outcomes: outcomes.collect(),
             };
@@ -135,7 +142,10 @@ fn outcome(text: &str, remove: bool, done: &[Uuid]) -> wire::MemberOutcome {
     let failure = match platform::id::parse(text) {
         None => Some(failure(wire::FailureKind::Validation, "agent_ids must be UUIDs")),
         Some(id) if done.contains(&id) => None,
-        Some(_) if remove => Some(failure(wire::FailureKind::NotFound, "the agent is not a member of the queue")),
+        Some(_) if remove => Some(failure(
+            wire::FailureKind::NotFound,
+            "the agent is not a member of the queue",
+        )),
         Some(_) => Some(failure(wire::FailureKind::NotFound, "there is no such agent")),
     };
     wire::MemberOutcome {

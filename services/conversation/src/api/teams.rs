@@ -31,7 +31,9 @@ impl Api {
         self.once(&call, "CreateTeam", &message, async |tx| {
             Store::create_team(call.org(), tx, &team).await?;
             let subject = format!("teams/{}", team.id);
-            let answer = CreateTeamResponse { team: Some(team.into()) };
+            let answer = CreateTeamResponse {
+                team: Some(team.into()),
+            };
             Ok(Done::new(subject, answer))
         })
         .await
@@ -42,8 +44,7 @@ impl Api {
         call: Call,
         message: ListTeamsRequest,
     ) -> Result<Response<ListTeamsResponse>, Status> {
-        let agent =
-            field::optional_uuid("agent_id", message.agent_id.as_deref()).map_err(ConversationError::from)?;
+        let agent = field::optional_uuid("agent_id", message.agent_id.as_deref()).map_err(ConversationError::from)?;
         if let Some(agent) = agent {
             Store::agent(call.org(), &self.db, agent).await?;
         }
@@ -60,7 +61,9 @@ impl Api {
     ) -> Result<Response<GetTeamResponse>, Status> {
         let id = field::uuid("id", &message.id).map_err(ConversationError::from)?;
         let team = Store::team(call.org(), &self.db, id).await?;
-        Ok(Response::new(GetTeamResponse { team: Some(team.into()) }))
+        Ok(Response::new(GetTeamResponse {
+            team: Some(team.into()),
+        }))
     }
 
     pub(super) async fn delete_team(
@@ -81,7 +84,10 @@ impl Api {
         call: Call,
         message: ListTeamMembersRequest,
     ) -> Result<Response<ListTeamMembersResponse>, Status> {
-        let (org, id) = (call.org(), field::uuid("id", &message.id).map_err(ConversationError::from)?);
+        let (org, id) = (
+            call.org(),
+            field::uuid("id", &message.id).map_err(ConversationError::from)?,
+        );
         Store::team(org, &self.db, id).await?;
         let ids = Store::team_members(org, &self.db, id).await?;
         let members = Store::people(org, &self.db, &ids).await?;

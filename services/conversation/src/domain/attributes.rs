@@ -27,7 +27,11 @@ impl Entity {
 
     /// The entity that was stored; the table allows no third.
     pub(crate) fn from_stored(text: &str) -> Self {
-        if text == "contact" { Self::Contact } else { Self::Conversation }
+        if text == "contact" {
+            Self::Contact
+        } else {
+            Self::Conversation
+        }
     }
 }
 
@@ -149,7 +153,10 @@ pub(crate) fn check_options(field: &str, options: &[SelectOption]) -> Result<(),
 
 fn check_level(field: &str, options: &[SelectOption], depth: usize, total: &mut usize) -> Result<(), Violation> {
     if depth > MAX_DEPTH && !options.is_empty() {
-        return Err(Violation::new(field, format!("must be nested at most {MAX_DEPTH} deep")));
+        return Err(Violation::new(
+            field,
+            format!("must be nested at most {MAX_DEPTH} deep"),
+        ));
     }
     *total += options.len();
     field::count(field, *total, 0, MAX_OPTIONS)?;
@@ -206,7 +213,14 @@ mod tests {
             select.check("f", &good).unwrap();
         }
         let text = Value::Text("a".to_owned());
-        for wrong in [path(&[]), path(&["b"]), path(&["a", "x"]), path(&["a", "b", "c"]), path(&["off"]), text] {
+        for wrong in [
+            path(&[]),
+            path(&["b"]),
+            path(&["a", "x"]),
+            path(&["a", "b", "c"]),
+            path(&["off"]),
+            text,
+        ] {
             assert!(
                 matches!(select.check("f", &wrong), Err(ConversationError::AttributeValueInvalid(v)) if v.field == "f"),
                 "{wrong:?}"
@@ -220,10 +234,16 @@ mod tests {
         let mut text = definition(Input::Text { placeholder: None });
         text.check("f", &value).unwrap();
         text.is_archived = true;
-        assert!(matches!(text.check("f", &value), Err(ConversationError::AttributeDeactivated)));
+        assert!(matches!(
+            text.check("f", &value),
+            Err(ConversationError::AttributeDeactivated)
+        ));
         text.is_archived = false;
         text.is_deactivated = true;
-        assert!(matches!(text.check("f", &value), Err(ConversationError::AttributeDeactivated)));
+        assert!(matches!(
+            text.check("f", &value),
+            Err(ConversationError::AttributeDeactivated)
+        ));
     }
 
     #[test]
@@ -240,7 +260,9 @@ mod tests {
     #[test]
     fn an_input_and_a_value_survive_storage() {
         let inputs = [
-            Input::Text { placeholder: Some("p".to_owned()) },
+            Input::Text {
+                placeholder: Some("p".to_owned()),
+            },
             Input::Select(vec![option("a", vec![option("b", vec![])])]),
         ];
         for input in inputs {

@@ -112,7 +112,10 @@ impl Profile {
         if kind == Kind::EndUser {
             return Ok(());
         }
-        for (field, there) in [("display_name", self.display_name.is_some()), ("email", self.email.is_some())] {
+        for (field, there) in [
+            ("display_name", self.display_name.is_some()),
+            ("email", self.email.is_some()),
+        ] {
             if !there {
                 return Err(Violation::new(field, "must not be empty"));
             }

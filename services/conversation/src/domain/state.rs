@@ -6,6 +6,12 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::ConversationError;
+use log::compact;
+pub(crate) use log::{Entry, Named, Noted, Said};
+
+mod log;
+#[cfg(test)]
+mod tests;
 
 /// Where a conversation is in its life. Numbers are those of conversation.proto.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
@@ -27,23 +33,6 @@ pub(crate) enum Direction {
     Internal = 3,
 }
 
-/// Somebody or something with the name it has right now.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Named {
-    pub(crate) id: Uuid,
-    pub(crate) name: Option<String>,
-}
-
-impl Named {
-    fn agent(&self) -> Value {
-        compact(json!({ "agentId": self.id, "agentName": self.name }))
-    }
-
-    fn user(&self) -> Value {
-        compact(json!({ "id": self.id, "name": self.name }))
-    }
-}
-
 /// What of a conversation decides what can happen to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Standing {
@@ -51,47 +40,6 @@ pub(crate) struct Standing {
     pub(crate) agent: Option<Named>,
     pub(crate) queue: Option<Named>,
     pub(crate) follow_up_at: Option<Time>,
-}
-
-/// A line of the activity log, and the event that tells the others of it.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Entry {
-    /// The documented word.
-    pub(crate) kind: &'static str,
-    /// Who did it, when that is somebody else than who took the step.
-    pub(crate) author: Option<Uuid>,
-    /// The documented attributes.
-    pub(crate) attributes: Option<Value>,
-    pub(crate) event: &'static str,
-    /// What the event says besides the conversation's snapshot.
-    pub(crate) data: Value,
-}
-
-impl Entry {
-    fn new(kind: &'static str, event: &'static str) -> Self {
-        Self {
-            kind,
-            author: None,
-            attributes: None,
-            event,
-            data: json!({}),
-        }
-    }
-
-    fn with(mut self, attributes: Value) -> Self {
-        self.attributes = Some(attributes);
-        self
-    }
-
-    fn by(mut self, author: Uuid) -> Self {
-        self.author = Some(author);
-        self
-    }
-
-    fn telling(mut self, data: Value) -> Self {
-        self.data = data;
-        self
-    }
 }
 
 /// What a step did.
@@ -154,43 +102,8 @@ impl Outcome {
     }
 }
 
-/// Leaves out what has no value.
-fn compact(mut value: Value) -> Value {
-    if let Some(object) = value.as_object_mut() {
-        object.retain(|_, value| !value.is_null());
-    }
-    value
-}
-
 fn unassigned(agent: &Named) -> Entry {
     Entry::new("ConversationUnassigned", "conversation.unassigned").with(json!({ "agent": agent.user() }))
-}
-
-/// A message, as the log and the others hear of it.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Said {
-    pub(crate) id: Uuid,
-    pub(crate) author: Uuid,
-    pub(crate) direction: Direction,
-    /// Who or what it was sent from, where the channel knows.
-    pub(crate) from_endpoint: Option<String>,
-    /// What the event says of it.
-    pub(crate) data: Value,
-}
-
-impl Said {
-    fn entry(&self) -> Entry {
-        let kind = match self.direction {
-            Direction::Inbound => "MessageAddedByCustomer",
-            Direction::Outbound | Direction::Internal => "MessageAddedByAgent",
-        };
-        Entry::new(kind, "conversation.message_added")
-            .with(compact(
-                json!({ "messageId": self.id, "fromEndpoint": self.from_endpoint }),
-            ))
-            .by(self.author)
-            .telling(self.data.clone())
-    }
 }
 
 /// A new conversation: open, in its queue, with whoever has it already and its first messages.
@@ -365,15 +278,6 @@ pub(crate) fn unassign(standing: &Standing) -> Outcome {
     outcome
 }
 
-/// A note, as the log and the others hear of it.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Noted {
-    pub(crate) author: Uuid,
-    pub(crate) text: String,
-    /// What the event says of it.
-    pub(crate) data: Value,
-}
-
 /// Somebody wrote notes.
 pub(crate) fn notes(standing: &Standing, notes: &[Noted]) -> Outcome {
     let mut outcome = Outcome::unchanged(standing);
@@ -425,7 +329,9 @@ pub(crate) fn link(standing: &Standing, child: i64, parent: i64, kind: &str, as_
     let link = json!({ "child": child, "parent": parent, "linkType": kind });
     logged(
         standing,
-        Entry::new(word, "conversation.updated").with(link.clone()).telling(link),
+        Entry::new(word, "conversation.updated")
+            .with(link.clone())
+            .telling(link),
     )
 }
 
@@ -434,6 +340,3 @@ fn logged(standing: &Standing, entry: Entry) -> Outcome {
     outcome.log(entry);
     outcome
 }
-
-#[cfg(test)]
-mod tests;

@@ -129,10 +129,7 @@ impl Store {
     }
 
     /// The definitions, oldest first.
-    pub(crate) async fn definitions(
-        org: OrgId,
-        on: impl PgExecutor<'_>,
-    ) -> Result<Vec<Definition>, ConversationError> {
+    pub(crate) async fn definitions(org: OrgId, on: impl PgExecutor<'_>) -> Result<Vec<Definition>, ConversationError> {
         let rows = sqlx::query_as!(
             Row,
             r#"select id, entity, identifier, label, input as "input: Json<Input>", description, is_required, is_archived,

@@ -13,9 +13,7 @@ use super::transitions::{Line, Lines};
 use crate::domain::ConversationError;
 use crate::domain::attributes::Shown;
 use crate::domain::channel::Channel;
-use crate::domain::conversation::{
-    Conversation, ConversationType, Details, LinkKind, Message, Requester,
-};
+use crate::domain::conversation::{Conversation, ConversationType, Details, LinkKind, Message, Requester};
 use crate::domain::state::{Direction, Named, Outcome, State};
 
 /// Who a new conversation is with, who may have it, and where it waits.

@@ -2,7 +2,6 @@
 
 use platform::OrgId;
 use sqlx::{PgConnection, PgExecutor};
-use uuid::Uuid;
 
 use super::{MOST, Store};
 use crate::domain::flows::Flow;
@@ -41,25 +40,6 @@ impl Store {
             MOST
         )
         .fetch_all(on)
-        .await?)
-    }
-
-    /// The queue that a new inbound conversation of this channel and contact endpoint waits in; `None` when no flow
-    /// says so, and the default queue is meant.
-    pub(crate) async fn flow_queue(
-        org: OrgId,
-        on: impl PgExecutor<'_>,
-        channel: Channel,
-        contact_endpoint_id: &str,
-    ) -> Result<Option<Uuid>, ConversationError> {
-        Ok(sqlx::query_scalar!(
-            "select queue_id from conversation.flows where org_id = $1 and channel = $2 and contact_endpoint_id = $3
-             order by id desc limit 1",
-            org.0,
-            channel as Channel,
-            contact_endpoint_id
-        )
-        .fetch_optional(on)
         .await?)
     }
 }

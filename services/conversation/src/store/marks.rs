@@ -77,7 +77,11 @@ impl Store {
         let (set, cleared): (Vec<_>, Vec<_>) = changes.iter().partition(|change| change.value.is_some());
         let cleared: Vec<_> = cleared.into_iter().map(|change| change.id).collect();
         let ids: Vec<_> = set.iter().map(|change| change.id).collect();
-        let values: Vec<_> = set.iter().filter_map(|change| change.value.as_ref()).map(Json).collect();
+        let values: Vec<_> = set
+            .iter()
+            .filter_map(|change| change.value.as_ref())
+            .map(Json)
+            .collect();
         Ok(sqlx::query_scalar!(
             r#"with gone as (
                    delete from conversation.conversation_attributes

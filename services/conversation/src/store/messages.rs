@@ -40,8 +40,12 @@ impl<'a> Columns<'a> {
             directions: column(messages, |message| message.direction as i16),
             authors: column(messages, |message| message.author_id),
             external_ids: column(messages, |message| message.external_id.as_deref()),
-            content_types: column(messages, |message| message.content.as_ref().map(|content| content.kind as i16)),
-            contents: column(messages, |message| message.content.as_ref().map(|content| content.value.as_str())),
+            content_types: column(messages, |message| {
+                message.content.as_ref().map(|content| content.kind as i16)
+            }),
+            contents: column(messages, |message| {
+                message.content.as_ref().map(|content| content.value.as_str())
+            }),
             attachments: column(messages, |message| json!(message.attachments)),
             details: column(messages, |message| json!(message.details)),
             created_ats: column(messages, |message| message.created_at),

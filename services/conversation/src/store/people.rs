@@ -361,4 +361,20 @@ impl Store {
         .await?;
         Ok(())
     }
+
+    /// The conversations an agent holds that are not closed.
+    pub(crate) async fn assigned_to(
+        org: OrgId,
+        tx: &mut PgConnection,
+        agent: Uuid,
+    ) -> Result<Vec<i64>, ConversationError> {
+        Ok(sqlx::query_scalar!(
+            "select id from conversation.conversations where org_id = $1 and agent_id = $2 and closed_at is null
+             order by id",
+            org.0,
+            agent
+        )
+        .fetch_all(tx)
+        .await?)
+    }
 }

@@ -98,20 +98,6 @@ impl Store {
         .ok_or(ConversationError::QueueNotFound)
     }
 
-    /// The default queue; `QUEUE_NOT_FOUND` while the organization has no queue.
-    pub(crate) async fn default_queue(org: OrgId, on: impl PgExecutor<'_>) -> Result<Queue, ConversationError> {
-        sqlx::query_as!(
-            Row,
-            r#"select id, number, name, is_default, virtual_agent_id, options::text as "options!", created_at
-               from conversation.queues where org_id = $1 and is_default"#,
-            org.0
-        )
-        .fetch_optional(on)
-        .await?
-        .map(Queue::from)
-        .ok_or(ConversationError::QueueNotFound)
-    }
-
     /// The queues, by name.
     pub(crate) async fn queues(org: OrgId, on: impl PgExecutor<'_>) -> Result<Vec<Queue>, ConversationError> {
         let rows = sqlx::query_as!(

@@ -71,9 +71,13 @@ impl Store {
 
     /// Deletes a team. Its members stay.
     pub(crate) async fn delete_team(org: OrgId, tx: &mut PgConnection, id: Uuid) -> Result<(), ConversationError> {
-        let deleted = sqlx::query!("delete from conversation.teams where org_id = $1 and id = $2", org.0, id)
-            .execute(tx)
-            .await?;
+        let deleted = sqlx::query!(
+            "delete from conversation.teams where org_id = $1 and id = $2",
+            org.0,
+            id
+        )
+        .execute(tx)
+        .await?;
         if deleted.rows_affected() == 0 {
             return Err(ConversationError::TeamNotFound);
         }

@@ -40,7 +40,13 @@ fn in_an_hour() -> Time {
 
 #[test]
 fn a_conversation_begins_open_in_its_queue() {
-    let outcome = create(Direction::Inbound, Some("s"), Some(queue()), None, &[said(Direction::Inbound)]);
+    let outcome = create(
+        Direction::Inbound,
+        Some("s"),
+        Some(queue()),
+        None,
+        &[said(Direction::Inbound)],
+    );
     assert_eq!(
         kinds(&outcome),
         ["ConversationCreatedByCustomer", "MessageAddedByCustomer"]
@@ -52,10 +58,20 @@ fn a_conversation_begins_open_in_its_queue() {
 
 #[test]
 fn an_outbound_conversation_is_assigned_to_its_agent() {
-    let outcome = create(Direction::Outbound, None, None, Some(named(1)), &[said(Direction::Outbound)]);
+    let outcome = create(
+        Direction::Outbound,
+        None,
+        None,
+        Some(named(1)),
+        &[said(Direction::Outbound)],
+    );
     assert_eq!(
         kinds(&outcome),
-        ["ConversationCreatedByAgent", "MessageAddedByAgent", "ConversationAssigned"]
+        [
+            "ConversationCreatedByAgent",
+            "MessageAddedByAgent",
+            "ConversationAssigned"
+        ]
     );
     let attributes = json!({ "agentId": named(1).id, "agentName": "name 1" });
     assert_eq!(outcome.entries[2].attributes, Some(attributes));
@@ -186,7 +202,13 @@ fn actions() -> impl Strategy<Value = Vec<Action>> {
 }
 
 fn act(standing: &Standing, action: &Action) -> Result<Outcome, ConversationError> {
-    let later = |hours| platform::time::from_proto(prost_types::Timestamp { seconds: hours * 3600, nanos: 0 }).unwrap();
+    let later = |hours| {
+        platform::time::from_proto(prost_types::Timestamp {
+            seconds: hours * 3600,
+            nanos: 0,
+        })
+        .unwrap()
+    };
     match action {
         Action::Inbound => Ok(message(standing, &said(Direction::Inbound), Some(queue()))),
         Action::Outbound => Ok(message(standing, &said(Direction::Outbound), Some(queue()))),
