@@ -322,7 +322,8 @@ fn camel_case(name: &str) -> String {
     let mut camel = String::with_capacity(name.len());
     let mut upper = false;
     for letter in name.chars() {
-        if letter == '_' {
+        // One in front is part of the name, as in `_type`.
+        if letter == '_' && !camel.is_empty() {
             upper = true;
         } else if std::mem::take(&mut upper) {
             camel.push(letter.to_ascii_uppercase());
@@ -406,6 +407,7 @@ mod tests {
             ("lead_notification_email.addresses[1]", "leadNotificationEmail[1]"),
             ("changes", "body"),
             ("idempotency-key", "idempotency-key"),
+            ("content._type", "content._type"),
         ] {
             assert_eq!(wire_name(proto, names), wire);
         }
