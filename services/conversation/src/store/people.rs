@@ -314,6 +314,24 @@ impl Store {
     /// Makes an end user of an agent, who leaves queues and teams. An address or a number that an end user has already
     /// is given up.
     pub(crate) async fn downgrade(org: OrgId, tx: &mut PgConnection, id: Uuid) -> Result<(), ConversationError> {
+        // First, so that whoever makes a member of them meanwhile is either done before what follows or refused.
+        sqlx::query!(
+            "update conversation.people p
+             set is_agent = false, is_virtual = false, is_end_user = true, agent_roles = '{}',
+                 email = case when exists (
+                     select from conversation.people o
+                     where o.org_id = $1 and o.is_end_user and o.id <> $2 and lower(o.email) = lower(p.email)
+                 ) then null else email end,
+                 phone_number = case when exists (
+                     select from conversation.people o
+                     where o.org_id = $1 and o.is_end_user and o.id <> $2 and o.phone_number = p.phone_number
+                 ) then null else phone_number end
+             where org_id = $1 and id = $2",
+            org.0,
+            id
+        )
+        .execute(&mut *tx)
+        .await?;
         sqlx::query!(
             "delete from conversation.queue_members where org_id = $1 and agent_id = $2",
             org.0,
@@ -337,23 +355,6 @@ impl Store {
         .await?;
         sqlx::query!(
             "update conversation.queues set virtual_agent_id = null where org_id = $1 and virtual_agent_id = $2",
-            org.0,
-            id
-        )
-        .execute(&mut *tx)
-        .await?;
-        sqlx::query!(
-            "update conversation.people p
-             set is_agent = false, is_virtual = false, is_end_user = true, agent_roles = '{}',
-                 email = case when exists (
-                     select from conversation.people o
-                     where o.org_id = $1 and o.is_end_user and o.id <> $2 and lower(o.email) = lower(p.email)
-                 ) then null else email end,
-                 phone_number = case when exists (
-                     select from conversation.people o
-                     where o.org_id = $1 and o.is_end_user and o.id <> $2 and o.phone_number = p.phone_number
-                 ) then null else phone_number end
-             where org_id = $1 and id = $2",
             org.0,
             id
         )

@@ -236,7 +236,10 @@ async fn values_of_an_end_user_are_set_shown_and_cleared(_: PgPoolOptions, datab
 #[sqlx::test(migrator = "conversation_service::MIGRATOR")]
 async fn a_value_that_does_not_fit_changes_nothing(_: PgPoolOptions, database: PgConnectOptions) {
     let world = World::new(database).await;
-    let note = create(&world, text("note")).await.id;
+    let (note, first) = (
+        create(&world, text("note")).await.id,
+        create(&world, text("first")).await.id,
+    );
     let plan = create(&world, select("plan", vec![option("basic", vec![])])).await.id;
     let mut other_entity = text("topic");
     other_entity.definition.as_mut().unwrap().entity = AttributeEntity::Conversation.into();
@@ -272,16 +275,16 @@ async fn a_value_that_does_not_fit_changes_nothing(_: PgPoolOptions, database: P
         (set_path(&plan, &[]), Code::InvalidArgument, "REQUEST_VALIDATION_FAILED"),
         (set_text("7", "x"), Code::InvalidArgument, "REQUEST_VALIDATION_FAILED"),
         (
-            set_text(&note, "twice"),
+            set_text(&first, "twice"),
             Code::InvalidArgument,
             "REQUEST_VALIDATION_FAILED",
         ),
     ];
     for (change, code, reason) in cases {
-        let request = patch(&eve, vec![set_text(&note, "first"), change]);
+        let request = patch(&eve, vec![set_text(&first, "x"), change]);
         assert_refused(&refused!(world.patch_end_user_attributes(request)), code, reason);
     }
-    let request = patch(&eve, vec![set_text(&note, "first"), set_path(&plan, &["pro"])]);
+    let request = patch(&eve, vec![set_text(&first, "x"), set_path(&plan, &["pro"])]);
     assert_eq!(
         fields(&refused!(world.patch_end_user_attributes(request))),
         ["changes[1]"]

@@ -20,7 +20,7 @@ fn list(role: Role) -> wire::ListPeopleRequest {
 }
 
 fn names(people: &[wire::Person]) -> Vec<&str> {
-    people.iter().map(|person| person.display_name()).collect()
+    people.iter().map(wire::Person::display_name).collect()
 }
 
 #[sqlx::test(migrator = "conversation_service::MIGRATOR")]
@@ -208,7 +208,7 @@ async fn of_a_hundred_who_add_one_external_id_at_once_one_succeeds(_: PgPoolOpti
     }
     let mut request = list(Role::EndUser);
     request.external_id = Some("the one".into());
-    assert_eq!(ok!(world.list_people(request)).people, [holder.clone()]);
+    assert_eq!(ok!(world.list_people(request)).people, std::slice::from_ref(holder));
 }
 
 #[sqlx::test(migrator = "conversation_service::MIGRATOR")]

@@ -32,7 +32,7 @@ async fn an_agent_is_seen_working_on_channels_and_away_again(_: PgPoolOptions, o
         ..Default::default()
     };
     let listed = ok!(world.list_presence(request));
-    assert_eq!(listed.presences, [seen.clone()]);
+    assert_eq!(listed.presences, std::slice::from_ref(&seen));
     assert!(listed.asked_at.unwrap().seconds >= seen.last_seen.unwrap().seconds);
     let away = ok!(world.set_presence(set(&ada, false, &[]))).presence.unwrap();
     // Whoever said a moment ago to be away is there.
