@@ -81,10 +81,11 @@ impl Api {
 
 /// A note of the conversation, whose author is not known yet.
 fn read(field: &str, input: &wire::NoteInput, locked: &Locked) -> Result<Note, wire::Failure> {
-    let text = conversation_wire::long_text(&format!("{field}.message"), input.message.clone()).map_err(invalid)?;
+    let text = conversation_wire::long_text(&format!("{field}.message"), input.message.clone())
+        .map_err(|violation| invalid(&violation))?;
     let created_at = match input.created_at {
         None => locked.now,
-        Some(at) => field::time(&format!("{field}.created_at"), at).map_err(invalid)?,
+        Some(at) => field::time(&format!("{field}.created_at"), at).map_err(|violation| invalid(&violation))?,
     };
     Ok(Note {
         id: platform::id::new(),
@@ -95,7 +96,7 @@ fn read(field: &str, input: &wire::NoteInput, locked: &Locked) -> Result<Note, w
     })
 }
 
-fn invalid(violation: Violation) -> wire::Failure {
+fn invalid(violation: &Violation) -> wire::Failure {
     wire::Failure {
         kind: wire::FailureKind::Validation.into(),
         id: String::new(),

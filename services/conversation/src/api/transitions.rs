@@ -76,10 +76,12 @@ impl Api {
     ) -> Result<Response<wire::ClaimConversationResponse>, Status> {
         let agent_id = field::uuid("agent_id", &message.agent_id).map_err(ConversationError::from)?;
         self.once(&call, "ClaimConversation", &message, async |tx| {
-            let agent = Store::agent(call.org(), &mut *tx, agent_id).await?;
+            if Store::hold_agents(call.org(), tx, &[agent_id]).await?.is_empty() {
+                return Err(ConversationError::AgentNotFound);
+            }
             let agent = Named {
-                id: agent.id,
-                name: agent.profile.display_name,
+                id: agent_id,
+                name: None,
             };
             let locked = match Store::take_conversation(call.org(), tx, message.id, agent_id).await? {
                 Some(taken) => taken,

@@ -165,7 +165,6 @@ pub(crate) struct Locked {
     pub(crate) kind: ConversationType,
     pub(crate) channel: Channel,
     pub(crate) requester: Requester,
-    pub(crate) subject: Option<String>,
     pub(crate) details: Details,
     pub(crate) parent_id: Option<i64>,
     pub(crate) anonymized: bool,

@@ -178,10 +178,8 @@ pub(crate) fn claim(standing: &Standing, agent: Named, force: bool) -> Result<Ou
             None => json!({}),
         },
     };
-    let data = json!({ "agent": agent.user() });
     outcome.standing.agent = Some(agent);
-    let claimed = Entry::new("ConversationClaimed", "conversation.assigned").with(compact(from));
-    outcome.log(claimed.telling(data));
+    outcome.log(Entry::new("ConversationClaimed", "conversation.assigned").with(compact(from)));
     Ok(outcome)
 }
 

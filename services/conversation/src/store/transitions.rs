@@ -85,7 +85,6 @@ struct LockedRow {
     queue_name: Option<String>,
     default_queue_id: Option<Uuid>,
     default_queue_name: Option<String>,
-    subject: Option<String>,
     details: Json<Details>,
     parent_id: Option<i64>,
     follow_up_at: Option<Time>,
@@ -109,7 +108,6 @@ impl From<LockedRow> for Locked {
                 email: row.requester_email,
                 phone: row.requester_phone,
             },
-            subject: row.subject,
             details: row.details.0,
             parent_id: row.parent_id,
             anonymized: row.anonymized,
@@ -156,7 +154,7 @@ impl Store {
                        where q.org_id = c.org_id and q.is_default) as default_queue_id,
                       (select q.name from conversation.queues q
                        where q.org_id = c.org_id and q.is_default) as default_queue_name,
-                      c.subject, c.details as "details: Json<Details>", c.parent_id, c.follow_up_at,
+                      c.details as "details: Json<Details>", c.parent_id, c.follow_up_at,
                       c.anonymized_at is not null as "anonymized!", c.message_count, c.activity_sequence,
                       c.event_sequence, clock_timestamp() as "now!"
                from conversation.conversations c where c.org_id = $1 and c.id = $2
@@ -188,7 +186,7 @@ impl Store {
                          (select q.name from conversation.queues q
                           where q.org_id = c.org_id and q.id = c.queue_id) as queue_name,
                          null::uuid as default_queue_id, null as default_queue_name,
-                         c.subject, c.details as "details: Json<Details>", c.parent_id, c.follow_up_at,
+                         c.details as "details: Json<Details>", c.parent_id, c.follow_up_at,
                          false as "anonymized!", c.message_count, c.activity_sequence, c.event_sequence,
                          clock_timestamp() as "now!""#,
             org.0,

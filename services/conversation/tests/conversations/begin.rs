@@ -6,8 +6,8 @@ use tonic::Code;
 use wire::{Channel, ConversationState, ConversationType, CreateKind, Direction};
 
 use crate::support::{
-    ADDRESS, WIDGET, World, assert_field, assert_refused, chat, email, inbound, ok, outbound, person, refused, text,
-    unknown,
+    ADDRESS, Spoil, WIDGET, World, assert_field, assert_refused, chat, email, inbound, ok, outbound, person, refused,
+    text, unknown,
 };
 
 #[sqlx::test(migrator = "conversation_service::MIGRATOR")]
@@ -151,7 +151,7 @@ async fn what_is_missing_or_wrong_is_named(_: PgPoolOptions, options: PgConnectO
     let world = World::new(options).await;
     let user = world.own.end_user.clone();
     let good = || email(&user, inbound("hi"));
-    let cases: Vec<(fn(&mut wire::CreateConversationRequest), &str)> = vec![
+    let cases: Vec<Spoil<wire::CreateConversationRequest>> = vec![
         (|r| r.kind = 0, "kind"),
         (|r| r.requester_id = "x".into(), "requester_id"),
         (|r| r.contact_endpoint_id.clear(), "contact_endpoint_id"),
@@ -178,7 +178,7 @@ async fn what_is_missing_or_wrong_is_named(_: PgPoolOptions, options: PgConnectO
                 r.message.as_mut().unwrap().attachments.push(wire::File {
                     url: "nowhere".into(),
                     pretty_name: None,
-                })
+                });
             },
             "message.attachments[0].url",
         ),

@@ -5,7 +5,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tonic::Code;
 use wire::{ConversationState, ConversationType, Direction};
 
-use crate::support::{World, assert_field, assert_refused, at, inbound, ok, outbound, refused, unknown};
+use crate::support::{Spoil, World, assert_field, assert_refused, at, inbound, ok, outbound, refused, unknown};
 
 fn import(world: &World, messages: Vec<wire::ImportMessage>) -> wire::ImportConversationRequest {
     wire::ImportConversationRequest {
@@ -164,7 +164,7 @@ async fn people_who_do_not_exist_and_wrong_fields_are_refused(_: PgPoolOptions, 
         Code::NotFound,
         "AGENT_NOT_FOUND",
     );
-    let cases: Vec<(fn(&mut wire::ImportConversationRequest), &str)> = vec![
+    let cases: Vec<Spoil<wire::ImportConversationRequest>> = vec![
         (|r| r.generic_channel_name.clear(), "generic_channel_name"),
         (|r| r.generic_channel_name = "x".repeat(101), "generic_channel_name"),
         (|r| r.requester_id = "me".into(), "requester_id"),

@@ -1,5 +1,7 @@
 //! Conversations, over real PostgreSQL and through the generated client.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests panic as tests do")]
+
 mod access;
 mod activity;
 mod begin;

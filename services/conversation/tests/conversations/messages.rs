@@ -5,7 +5,9 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tonic::Code;
 use wire::{ConversationState, CreateKind};
 
-use crate::support::{World, assert_field, assert_refused, chat, email, inbound, ok, outbound, refused, text, unknown};
+use crate::support::{
+    Spoil, World, assert_field, assert_refused, chat, email, inbound, ok, outbound, refused, text, unknown,
+};
 
 fn add(conversation_id: i64, message: wire::MessageInput) -> wire::AddMessageRequest {
     wire::AddMessageRequest {
@@ -124,7 +126,7 @@ async fn only_some_channels_carry_messages_of_clients(_: PgPoolOptions, options:
 async fn what_is_missing_or_wrong_is_named(_: PgPoolOptions, options: PgConnectOptions) {
     let world = World::new(options).await;
     let id = world.chat().await;
-    let cases: Vec<(fn(&mut wire::MessageInput), &str)> = vec![
+    let cases: Vec<Spoil<wire::MessageInput>> = vec![
         (|m| m.direction = 3, "message.direction"),
         (|m| m.direction = 2, "message.agent_id"),
         (|m| m.content = None, "message.content"),

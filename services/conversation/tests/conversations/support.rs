@@ -45,6 +45,9 @@ pub(crate) struct Tenant {
     pub(crate) queues: [String; 2],
 }
 
+/// What spoils a good request, and the field that is wrong then.
+pub(crate) type Spoil<M> = (fn(&mut M), &'static str);
+
 /// Calls a method in the name of the world's own organization; its answer.
 macro_rules! ok {
     ($world:ident.$method:ident($message:expr)) => {
