@@ -16,6 +16,7 @@ mod notes;
 mod people;
 mod presence;
 mod queues;
+mod search;
 mod tags;
 mod teams;
 mod tmp_c;

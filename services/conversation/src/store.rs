@@ -17,6 +17,7 @@ mod notes;
 pub(crate) mod people;
 pub(crate) mod presence;
 pub(crate) mod queues;
+pub(crate) mod search;
 mod tags;
 mod teams;
 pub(crate) mod transitions;

@@ -4,5 +4,4 @@ use tonic::{Response, Status};
 impl super::Api {
     pub(super) async fn anonymize(&self, _: Call, _: wire::AnonymizeRequest) -> Result<Response<wire::AnonymizeResponse>, Status> { Err(Status::unimplemented("")) }
     pub(super) async fn get_anonymization_request(&self, _: Call, _: wire::GetAnonymizationRequestRequest) -> Result<Response<wire::GetAnonymizationRequestResponse>, Status> { Err(Status::unimplemented("")) }
-    pub(super) async fn search_conversations(&self, _: Call, _: wire::SearchConversationsRequest) -> Result<Response<wire::SearchConversationsResponse>, Status> { Err(Status::unimplemented("")) }
 }
