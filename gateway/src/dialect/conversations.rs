@@ -5,7 +5,7 @@
 //! `[]` and `{}`.
 //!
 //! Operation × cause → status. Of every operation: 401 without a valid key; 403 without the scope (401 where the source
-//! documents it: custom attributes, search, anonymization requests); 405, 408, 413, 415, 422, 429 and 503 from the edge;
+//! documents it: custom attributes, search); 405, 408, 413, 415, 422, 429 and 503 from the edge;
 //! 400 `Invalid value for: path parameter …` for an id that is none, `… query parameter …`, `… body (…)`; 404 `The
 //! requested resource could not be found` where an entity of the path is not there; 500. Beyond that (source document,
 //! then contract §3):
@@ -25,7 +25,6 @@
 //! | `DELETE …/tags/{tagId}` | 204 | | |
 //! | `POST …/tags/bulk` | 202 | | |
 //! | `PATCH …/custom-attributes` | 200 | Invalid input for patching: unknown or deactivated attribute, wrong value | |
-//! | `PATCH …/anonymize` | 202 | | not closed and not forced; anonymized already |
 //! | `GET …`, `GET …/{messages, notes, tags, linked, activitylog}` | 200 | | |
 //! | `GET /conversations/{activitylog, flows}`, `GET` and `POST /search/conversations` | 200 | a page key of another list | |
 //! | `POST /{agents, endusers, teams, queues, custom-attributes, contact-endpoints, conversations/flows}` | 201 | somebody else's address, number or external id; Queue does not exist | the identifier, address or number is taken |
@@ -42,7 +41,6 @@
 
 mod activity;
 mod agents;
-mod anonymization;
 mod answer;
 mod ask;
 mod attributes;
@@ -111,9 +109,6 @@ fn conversation_routes() -> OpenApiRouter<Gateway> {
         .routes(routes!(notes::add_note, notes::list_notes))
         .routes(routes!(notes::add_notes))
         .routes(routes!(messages::add_message, messages::list_conversation_messages))
-        .routes(routes!(anonymization::anonymize_conversation))
-        .routes(routes!(anonymization::anonymize_message))
-        .routes(routes!(anonymization::get_anonymization_request))
         .routes(routes!(transitions::claim_conversation))
         .routes(routes!(transitions::close_conversation))
         .routes(routes!(transitions::reopen_conversation))
@@ -164,7 +159,6 @@ fn people_routes() -> OpenApiRouter<Gateway> {
         ))
         .routes(routes!(conversation::list_end_user_conversations))
         .routes(routes!(attributes::patch_end_user_attributes))
-        .routes(routes!(anonymization::anonymize_end_user))
 }
 
 fn directory_routes() -> OpenApiRouter<Gateway> {

@@ -19,7 +19,6 @@ mod queues;
 mod search;
 mod tags;
 mod teams;
-mod tmp_c;
 mod transitions;
 
 use platform::Db;

@@ -13,9 +13,6 @@ pub(crate) enum ConversationError {
     /// The organization has no such conversation.
     #[error("there is no such conversation")]
     ConversationNotFound,
-    /// The conversation has no such message.
-    #[error("there is no such message")]
-    MessageNotFound,
     /// The organization has no such agent.
     #[error("there is no such agent")]
     AgentNotFound,
@@ -79,18 +76,12 @@ pub(crate) enum ConversationError {
     /// A closed conversation has to be reopened first.
     #[error("the conversation is closed")]
     ConversationClosed,
-    /// Only a closed conversation can be anonymized without force.
-    #[error("the conversation is not closed")]
-    ConversationNotClosed,
     /// Anonymized content can't be changed.
     #[error("it is anonymized already")]
     AlreadyAnonymized,
     /// The two conversations can't be linked.
     #[error("{0}")]
     LinkRefused(&'static str),
-    /// The organization has no such anonymization request.
-    #[error("there is no such anonymization request")]
-    AnonymizationRequestNotFound,
     /// The request can't be told from an earlier one.
     #[error(transparent)]
     Retry(#[from] idempotency::Error),
@@ -121,7 +112,6 @@ impl Fault for ConversationError {
             | Self::ConversationClosed
             | Self::LinkRefused(_) => Kind::Invalid,
             Self::ConversationNotFound
-            | Self::MessageNotFound
             | Self::AgentNotFound
             | Self::UserNotFound
             | Self::EndUserNotFound
@@ -130,14 +120,12 @@ impl Fault for ConversationError {
             | Self::TeamNotFound
             | Self::TagNotFound
             | Self::AttributeNotFound
-            | Self::ContactEndpointNotFound
-            | Self::AnonymizationRequestNotFound => Kind::NotFound,
+            | Self::ContactEndpointNotFound => Kind::NotFound,
             Self::AttributeIdentifierTaken
             | Self::ContactEndpointExists
             | Self::PersonExists(_)
             | Self::ExternalIdTaken
             | Self::AssignedToAnother(_)
-            | Self::ConversationNotClosed
             | Self::AlreadyAnonymized => Kind::Conflict,
             Self::Retry(error) => error.kind(),
             Self::Storage(error) => fault::database_kind(error),
@@ -148,7 +136,6 @@ impl Fault for ConversationError {
         match self {
             Self::Invalid(_) => "REQUEST_VALIDATION_FAILED",
             Self::ConversationNotFound => "CONVERSATION_NOT_FOUND",
-            Self::MessageNotFound => "MESSAGE_NOT_FOUND",
             Self::AgentNotFound => "AGENT_NOT_FOUND",
             Self::UserNotFound => "USER_NOT_FOUND",
             Self::UserNotAgent => "USER_NOT_AGENT",
@@ -169,10 +156,8 @@ impl Fault for ConversationError {
             Self::UnsupportedChannel => "UNSUPPORTED_CHANNEL",
             Self::AssignedToAnother(_) => "ASSIGNED_TO_ANOTHER",
             Self::ConversationClosed => "CONVERSATION_CLOSED",
-            Self::ConversationNotClosed => "CONVERSATION_NOT_CLOSED",
             Self::AlreadyAnonymized => "ALREADY_ANONYMIZED",
             Self::LinkRefused(_) => "LINK_REFUSED",
-            Self::AnonymizationRequestNotFound => "ANONYMIZATION_REQUEST_NOT_FOUND",
             Self::Retry(error) => error.reason(),
             Self::Storage(error) => fault::database_reason(error),
         }
