@@ -6,7 +6,7 @@ create extension if not exists btree_gin with schema public;
 -- The text search configuration of a BCP 47 tag; `simple` when the server has none for the language.
 create function conversation.search_config(language text) returns regconfig
     language sql stable parallel safe
-    return coalesce(
+    return case when language is null then 'pg_catalog.simple'::regconfig else coalesce(
         (select c.oid::regconfig from pg_catalog.pg_ts_config c
          where c.cfgnamespace = 'pg_catalog'::regnamespace
            and c.cfgname = case lower(split_part(language, '-', 1))
@@ -19,7 +19,7 @@ create function conversation.search_config(language text) returns regconfig
                when 'ro' then 'romanian' when 'ru' then 'russian' when 'sr' then 'serbian' when 'es' then 'spanish'
                when 'sv' then 'swedish' when 'ta' then 'tamil' when 'tr' then 'turkish' when 'yi' then 'yiddish'
            end),
-        'pg_catalog.simple'::regconfig);
+        'pg_catalog.simple'::regconfig) end;
 
 -- Words as they stand have weight A, their stems none: an exact search must not find stems.
 create function conversation.search_vector(config regconfig, words text) returns tsvector
