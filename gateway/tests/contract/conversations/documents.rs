@@ -176,7 +176,7 @@ async fn showing_a_chat_with_everything_it_can_have() {
     let select = created(world, "custom-attributes", select).await;
     let document: Value = serde_json::from_str(fixture!("patch-conversation-custom-attributes.request")).unwrap();
     let mut values = document.as_object().unwrap().values();
-    let body = json!({text: values.next().unwrap(), select: values.next().unwrap()});
+    let body = json!({text: values.next().unwrap(), (select.as_str()): values.next().unwrap()});
     let path = format!("/v1/conversations/{chat}/custom-attributes");
     let patched = world.patch(&path, body).await;
     assert_eq!(patched.status, StatusCode::OK, "{}", patched.text);
