@@ -153,13 +153,7 @@ fn push_index(sql: &mut Sql, org: OrgId, (filters, words): (&Filters, &Words), b
         .push(" and m.search @@ ")
         .push_bind(query)
         .push("::tsquery");
-    if !filters.conditions.is_empty() {
-        sql.push(" and exists (select 1 from (select * from conversation.conversations c where c.org_id = ")
-            .push_bind(org.0)
-            .push(" and c.id = m.conversation_id offset 0) c where ");
-        push_filters(sql, org, filters);
-        sql.push(")");
-    }
+    push_fits(sql, org, filters, "m.conversation_id");
     sql.push(" group by m.conversation_id order by m.conversation_id desc limit ")
         .push_bind(limit)
         .push(") union all (select c.id, ts_rank(c.search, ")
@@ -170,8 +164,8 @@ fn push_index(sql: &mut Sql, org: OrgId, (filters, words): (&Filters, &Words), b
         .push_bind(before)
         .push(" and c.search @@ ")
         .push_bind(query)
-        .push("::tsquery and ");
-    push_filters(sql, org, filters);
+        .push("::tsquery");
+    push_fits(sql, org, filters, "c.id");
     sql.push(" order by c.id desc limit ")
         .push_bind(limit)
         .push(")) h group by h.id order by h.id desc limit ")
@@ -239,6 +233,21 @@ fn push_span(sql: &mut Sql, org: OrgId, filters: &Filters, before: i64, span: i6
         }
     }
     sql.push(" order by c.id desc limit ").push_bind(span).push(") c");
+}
+
+/// And the conversation with the id in `column` fits. The offset keeps the conditions from the planner, which would read
+/// everything to find the few that fit, instead of the newest until there are enough.
+fn push_fits(sql: &mut Sql, org: OrgId, filters: &Filters, column: &'static str) {
+    if filters.conditions.is_empty() {
+        return;
+    }
+    sql.push(" and exists (select 1 from (select * from conversation.conversations x where x.org_id = ")
+        .push_bind(org.0)
+        .push(" and x.id = ")
+        .push(column)
+        .push(" offset 0) c where ");
+    push_filters(sql, org, filters);
+    sql.push(")");
 }
 
 /// Whether the conversation `c` fits.

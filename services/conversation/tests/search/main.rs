@@ -1,5 +1,7 @@
 //! Search for conversations, over real PostgreSQL and through the generated client.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests panic as tests do")]
+
 mod filters;
 mod pages;
 #[path = "../conversations/support.rs"]
