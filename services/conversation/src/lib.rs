@@ -72,8 +72,8 @@ pub fn mount(server: Server, dependencies: Dependencies) -> Server {
         .service(ConversationServiceServer::from_arc(Arc::clone(&api)))
         .task("follow-ups", move |stop| store::followups::run(waiting, waking, stop))
         .check("conversation database", move || {
-        let db = checked.clone();
-        async move { db.check().await.is_ok() }
-    });
+            let db = checked.clone();
+            async move { db.check().await.is_ok() }
+        });
     events::relay(server, db, SCHEMA, &outbox, redis)
 }

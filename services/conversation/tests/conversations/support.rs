@@ -311,6 +311,7 @@ pub(crate) fn with_key<T>(key: &str, message: T) -> Request<T> {
     request
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "as fields of messages are")]
 pub(crate) fn text(value: &str) -> Option<wire::Content> {
     Some(wire::Content {
         r#type: wire::ContentType::Text.into(),
@@ -356,6 +357,7 @@ pub(crate) fn email(requester: &str, message: wire::MessageInput) -> wire::Creat
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "as fields of messages are")]
 pub(crate) fn at(seconds: i64) -> Option<prost_types::Timestamp> {
     Some(prost_types::Timestamp { seconds, nanos: 0 })
 }

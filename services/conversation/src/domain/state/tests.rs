@@ -35,7 +35,7 @@ fn kinds(outcome: &Outcome) -> Vec<&'static str> {
 }
 
 fn in_an_hour() -> Time {
-    platform::time::now() + Duration::from_secs(3600)
+    platform::time::now() + Duration::from_hours(1)
 }
 
 #[test]
