@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use prost::Message as _;
 
-const FILES: [&str; 3] = [
+const FILES: [&str; 5] = [
+    "handoff/conversation/v1/conversation.proto",
+    "handoff/conversation/v1/directory.proto",
     "handoff/options/v1/options.proto",
     "handoff/settings/v1/settings.proto",
     "handoff/thread/v1/thread.proto",

@@ -112,7 +112,7 @@ impl Stamp {
     }
 
     /// Written by hand, because a page of messages holds two hundred of them.
-    fn text(self) -> [u8; 27] {
+    pub(crate) fn text(self) -> [u8; 27] {
         const DAY: i64 = 86_400;
         // The years 0000 to 9999 are all that RFC 3339 can express.
         let seconds = self.0.seconds.clamp(-62_167_219_200, 253_402_300_799);

@@ -32,6 +32,16 @@ pub(crate) fn address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> I
     nearest
 }
 
+/// Whether the caller speaks TLS: a trusted proxy says so in X-Forwarded-Proto, whose first word is the caller's side.
+pub(crate) fn tls(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> bool {
+    let peer = peer.to_canonical();
+    trusted.iter().any(|network| network.contains(&peer))
+        && headers.get("x-forwarded-proto").is_some_and(|value| {
+            let first = value.as_bytes().split(|byte| *byte == b',').next();
+            first.is_some_and(|scheme| scheme.trim_ascii().eq_ignore_ascii_case(b"https"))
+        })
+}
+
 /// An address with or without a port, as proxies write it.
 fn read(hop: &str) -> Option<IpAddr> {
     hop.parse::<IpAddr>()
@@ -59,6 +69,24 @@ mod tests {
         assert_eq!(seen("192.0.2.1", &["203.0.113.9"]), "192.0.2.1");
         assert_eq!(seen("10.0.0.1", &["203.0.113.9"]), "203.0.113.9");
         assert_eq!(seen("::ffff:10.0.0.1", &["203.0.113.9"]), "203.0.113.9");
+    }
+
+    #[test]
+    fn only_a_trusted_proxy_can_say_that_the_caller_speaks_tls() {
+        let trusted = ["10.0.0.0/8".parse().unwrap()];
+        for (peer, proto, expected) in [
+            ("10.0.0.1", Some("https"), true),
+            ("10.0.0.1", Some("HTTPS, http"), true),
+            ("10.0.0.1", Some("http"), false),
+            ("10.0.0.1", None, false),
+            ("192.0.2.1", Some("https"), false),
+        ] {
+            let mut headers = HeaderMap::new();
+            if let Some(proto) = proto {
+                headers.insert("x-forwarded-proto", HeaderValue::from_static(proto));
+            }
+            assert_eq!(tls(peer.parse().unwrap(), &headers, &trusted), expected, "{peer} {proto:?}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::header::{ALLOW, CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
@@ -23,8 +23,9 @@ use tower::Service;
 use tracing::{Instrument as _, Span};
 
 use crate::auth;
+use crate::dialect::Dialect;
 use crate::errors::Failure;
-use crate::extract::Admission;
+use crate::extract::{Admission, Front};
 use crate::limit::{Limits, Rate};
 use crate::trace;
 
@@ -87,16 +88,17 @@ impl Service<Request> for Edge {
 impl Inner {
     async fn handle(&self, mut request: Request) -> Response {
         let started = Instant::now();
-        strip_api(request.uri_mut());
+        let api = strip_api(request.uri_mut());
+        let dialect = Dialect::of(request.uri().path());
         let asks_for_methods = request.method() == Method::OPTIONS;
         let span = self.span(&mut request);
         let id = trace::begin(request.headers_mut());
 
         let answer = async {
             if is_open(request.uri().path()) {
-                (self.route(request).await, None)
+                (self.route(request, dialect).await, None)
             } else {
-                self.admit(request).await
+                self.admit(request, dialect, api).await
             }
         };
         let (mut response, quota) = answer.instrument(span.clone()).await;
@@ -135,26 +137,32 @@ impl Inner {
     }
 
     /// Finds out who calls, counts the request against his quota, takes in the body, and lets it through.
-    async fn admit(&self, mut request: Request) -> (Response, Option<HeaderValue>) {
+    async fn admit(&self, mut request: Request, dialect: Dialect, api: bool) -> (Response, Option<HeaderValue>) {
         let peer = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
         let address = peer.map(|peer| auth::address(peer, request.headers(), &self.limits.trusted_proxies));
         let asked = tokio::time::timeout(self.deadline, self.access.caller(request.headers(), address)).await;
         let caller = match asked {
-            Err(_) => return (Failure::deadline().into_response(), None),
+            Err(_) => return (dialect.refuse(Failure::deadline()), None),
             Ok(Err(status)) => {
                 request.extensions_mut().insert(Admission::Refused(status));
-                return (self.route(request).await, None);
+                return (self.route(request, dialect).await, None);
             }
             Ok(Ok(caller)) => caller,
         };
         let verdict = self.rate.check(caller.key_id);
         let response = match verdict.wait {
-            Some(wait) => Failure::rate_limited(wait).into_response(),
+            Some(wait) => dialect.refuse(Failure::rate_limited(wait)),
             None => match self.body(&mut request).await {
-                Err(failure) => failure.into_response(),
+                Err(failure) => dialect.refuse(failure),
                 Ok(body) => {
-                    request.extensions_mut().insert(Admission::Let { caller, body });
-                    self.route(request).await
+                    let front = Front {
+                        tls: peer.is_some_and(|peer| auth::tls(peer, request.headers(), &self.limits.trusted_proxies)),
+                        api,
+                    };
+                    request
+                        .extensions_mut()
+                        .insert(Admission::Let { caller, body, front });
+                    self.route(request, dialect).await
                 }
             },
         };
@@ -180,13 +188,13 @@ impl Inner {
         }
     }
 
-    async fn route(&self, request: Request) -> Response {
+    async fn route(&self, request: Request, dialect: Dialect) -> Response {
         let answer = tokio::time::timeout(self.deadline, self.routes.clone().call(request)).await;
         if let Ok(answer) = answer {
             return answer.unwrap_or_else(|never| match never {});
         }
         tracing::warn!(deadline = ?self.deadline, "deadline passed");
-        Failure::deadline().into_response()
+        dialect.refuse(Failure::deadline())
     }
 }
 
@@ -220,21 +228,23 @@ fn is_open(path: &str) -> bool {
     matches!(path, "/healthz" | "/openapi.json" | "/docs") || path.starts_with("/docs/")
 }
 
-/// The documented URLs have `/api` before their path; both forms are served.
-fn strip_api(uri: &mut Uri) {
+/// The documented URLs have `/api` before their path; both forms are served. Whether it was there.
+fn strip_api(uri: &mut Uri) -> bool {
     let Some(target) = uri.path_and_query() else {
-        return;
+        return false;
     };
     let Some(rest) = target
         .as_str()
         .strip_prefix("/api")
         .filter(|rest| rest.starts_with('/'))
     else {
-        return;
+        return false;
     };
-    if let Ok(target) = PathAndQuery::from_maybe_shared(Bytes::copy_from_slice(rest.as_bytes())) {
+    let stripped = PathAndQuery::from_maybe_shared(Bytes::copy_from_slice(rest.as_bytes()));
+    stripped.is_ok_and(|target| {
         *uri = target.into();
-    }
+        true
+    })
 }
 
 fn is_late(error: &(dyn std::error::Error + 'static)) -> bool {

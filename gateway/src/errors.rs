@@ -19,8 +19,8 @@ use tonic::Status;
 use tonic_types::StatusExt as _;
 use utoipa::ToSchema;
 
-use table::{Cause, Row};
-pub(crate) use table::{TABLE, applies};
+use table::Row;
+pub(crate) use table::{Cause, TABLE, applies};
 
 use crate::answer::Null;
 
@@ -136,10 +136,38 @@ impl Failure {
         Self::new(Cause::Kind(kind), reason, text)
     }
 
+    /// What other dialects make their own body of.
+    pub(crate) fn told(&self) -> Told<'_> {
+        let inner = &*self.0;
+        Told {
+            cause: inner.row.cause,
+            reason: &inner.reason,
+            text: &inner.text,
+            fields: inner
+                .fields
+                .iter()
+                .map(|(field, rule)| (wire_name(field, inner.names), rule.as_str()))
+                .collect(),
+            retry_after: inner.retry_after,
+        }
+    }
+
     /// The status it is answered with.
     pub(crate) fn status(&self) -> StatusCode {
         self.0.row.status
     }
+}
+
+/// A failure without the form of any dialect.
+pub(crate) struct Told<'a> {
+    pub(crate) cause: Cause,
+    /// The stable reason of a context.
+    pub(crate) reason: &'a str,
+    /// A sentence for people.
+    pub(crate) text: &'a str,
+    /// The fields that are wrong, as callers know them, with what they have to be.
+    pub(crate) fields: Vec<(String, &'a str)>,
+    pub(crate) retry_after: Option<Duration>,
 }
 
 impl From<Status> for Failure {
@@ -261,13 +289,15 @@ impl IntoResponse for Failure {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         if let Some(wait) = self.0.retry_after {
-            headers.insert(
-                RETRY_AFTER,
-                HeaderValue::from(wait.as_secs() + u64::from(wait.subsec_nanos() > 0).max(u64::from(wait.is_zero()))),
-            );
+            headers.insert(RETRY_AFTER, whole_seconds(wait));
         }
         response
     }
+}
+
+/// The value of `Retry-After`: rounded up, at least 1.
+pub(crate) fn whole_seconds(wait: Duration) -> HeaderValue {
+    HeaderValue::from(wait.as_secs() + u64::from(wait.subsec_nanos() > 0).max(u64::from(wait.is_zero())))
 }
 
 /// The name under which callers know the proto field at `path`.
@@ -292,7 +322,8 @@ fn camel_case(name: &str) -> String {
     let mut camel = String::with_capacity(name.len());
     let mut upper = false;
     for letter in name.chars() {
-        if letter == '_' {
+        // One in front is part of the name, as in `_type`.
+        if letter == '_' && !camel.is_empty() {
             upper = true;
         } else if std::mem::take(&mut upper) {
             camel.push(letter.to_ascii_uppercase());
@@ -376,6 +407,7 @@ mod tests {
             ("lead_notification_email.addresses[1]", "leadNotificationEmail[1]"),
             ("changes", "body"),
             ("idempotency-key", "idempotency-key"),
+            ("content._type", "content._type"),
         ] {
             assert_eq!(wire_name(proto, names), wire);
         }

@@ -9,23 +9,34 @@ use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, Uri};
 use platform::Caller;
+use proto::conversation::v1::conversation_service_client::ConversationServiceClient;
+use proto::conversation::v1::directory_service_client::DirectoryServiceClient;
 use proto::settings::v1::settings_service_client::SettingsServiceClient;
 use proto::thread::v1::thread_service_client::ThreadServiceClient;
 use serde::de::DeserializeOwned;
 use tonic::metadata::MetadataMap;
 
-pub(crate) use json::Object;
-use json::{is_json, parse};
+use json::is_json;
+pub(crate) use json::{Object, parse};
 pub(crate) use query::Query;
 
 use crate::errors::Failure;
 use crate::{Gateway, Link};
 
+/// How the caller sees the gateway, as far as the request itself does not say it.
+#[derive(Clone, Copy)]
+pub(crate) struct Front {
+    /// He speaks TLS, with us or with a proxy of ours.
+    pub(crate) tls: bool,
+    /// `/api` was in front of the path.
+    pub(crate) api: bool,
+}
+
 /// What the edge found out about a request, on its way to the handler.
 #[derive(Clone)]
 pub(crate) enum Admission {
     /// Who calls, and the whole body.
-    Let { caller: Caller, body: Bytes },
+    Let { caller: Caller, body: Bytes, front: Front },
     /// Nobody we know. Answered by the handler, so that a path that does not exist stays a 404.
     Refused(tonic::Status),
 }
@@ -38,31 +49,38 @@ pub(crate) struct Call {
     pub(crate) gateway: Gateway,
     /// The header of the request.
     pub(crate) headers: HeaderMap,
+    pub(crate) front: Front,
     body: Bytes,
     params: Option<RawPathParams>,
-    uri: Uri,
+    pub(crate) uri: Uri,
 }
 
 impl FromRequest<Gateway> for Call {
     type Rejection = Failure;
 
     async fn from_request(request: Request, gateway: &Gateway) -> Result<Self, Failure> {
+        let call = Self::read(request, gateway).await?;
+        match call.params.iter().flatten().find(|(_, value)| !is_id(value)) {
+            None => Ok(call),
+            Some((name, _)) => Err(Failure::invalid(
+                name,
+                "must be 1 to 128 characters of A-Z a-z 0-9 . _ ~ -",
+            )),
+        }
+    }
+}
+
+impl Call {
+    /// The call behind a request, its path parameters as they are.
+    pub(crate) async fn read(request: Request, gateway: &Gateway) -> Result<Self, Failure> {
         let (mut parts, _) = request.into_parts();
-        let (caller, body) = match parts.extensions.remove::<Admission>() {
-            Some(Admission::Let { caller, body }) => (caller, body),
+        let (caller, body, front) = match parts.extensions.remove::<Admission>() {
+            Some(Admission::Let { caller, body, front }) => (caller, body, front),
             Some(Admission::Refused(status)) => return Err(status.into()),
             None => return Err(Failure::internal("a request came around the edge")),
         };
         let params = match RawPathParams::from_request_parts(&mut parts, &()).await {
-            Ok(params) => {
-                if let Some((name, _)) = params.iter().find(|(_, value)| !is_id(value)) {
-                    return Err(Failure::invalid(
-                        name,
-                        "must be 1 to 128 characters of A-Z a-z 0-9 . _ ~ -",
-                    ));
-                }
-                Some(params)
-            }
+            Ok(params) => Some(params),
             Err(RawPathParamsRejection::InvalidUtf8InPathParam(error)) => {
                 // The name of the parameter is only in the text.
                 let text = error.body_text();
@@ -75,6 +93,7 @@ impl FromRequest<Gateway> for Call {
             caller,
             gateway: gateway.clone(),
             headers: parts.headers,
+            front,
             body,
             params,
             uri: parts.uri,
@@ -89,7 +108,7 @@ static PASSED_ON: [HeaderName; 3] = [
     HeaderName::from_static("traceparent"),
 ];
 
-/// `[A-Za-z0-9._~-]{1,128}`, which every id of every context is.
+/// `[A-Za-z0-9._~-]{1,128}`, which every id of the threads dialect is.
 fn is_id(text: &str) -> bool {
     (1..=128).contains(&text.len())
         && text
@@ -125,6 +144,22 @@ impl Call {
             tonic::Extensions::default(),
             message,
         )
+    }
+
+    /// The directory of people and queues.
+    pub(crate) fn directory(&self) -> DirectoryServiceClient<Link> {
+        self.gateway.0.directory.clone()
+    }
+
+    /// The conversations.
+    pub(crate) fn conversations(&self) -> ConversationServiceClient<Link> {
+        self.gateway.0.conversation.clone()
+    }
+
+    /// A path parameter as it is.
+    pub(crate) fn param(&self, name: &str) -> Option<&str> {
+        let mut params = self.params.iter().flatten();
+        params.find(|(param, _)| *param == name).map(|(_, value)| value)
     }
 
     /// A path parameter, which is always an id.

@@ -21,11 +21,13 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use http::{HeaderValue, Request};
+use http::{HeaderValue, Request, Uri};
 use platform::access::Access;
 use platform::events::Feed;
 use platform::http::RequestBody;
 pub(crate) use platform::link::Link;
+use proto::conversation::v1::conversation_service_client::ConversationServiceClient;
+use proto::conversation::v1::directory_service_client::DirectoryServiceClient;
 use proto::settings::v1::settings_service_client::SettingsServiceClient;
 use proto::thread::v1::thread_service_client::ThreadServiceClient;
 use tokio::net::TcpListener;
@@ -38,6 +40,7 @@ pub use openapi::document;
 
 pub use service::{Config, run};
 
+use dialect::Dialect;
 use edge::Edge;
 use feed::Feeds;
 
@@ -48,6 +51,8 @@ pub struct Dependencies {
     pub settings: Link,
     /// The way to the thread context.
     pub thread: Link,
+    /// The way to the conversation context.
+    pub conversation: Link,
     /// Who calls.
     pub access: Access,
     /// What happens, as it happens.
@@ -63,6 +68,8 @@ pub(crate) struct Gateway(Arc<Shared>);
 struct Shared {
     settings: SettingsServiceClient<Link>,
     thread: ThreadServiceClient<Link>,
+    directory: DirectoryServiceClient<Link>,
+    conversation: ConversationServiceClient<Link>,
     /// The value of `grpc-timeout`.
     service_deadline: HeaderValue,
     feeds: Feeds,
@@ -77,6 +84,9 @@ impl Gateway {
         Self(Arc::new(Shared {
             settings: SettingsServiceClient::new(deps.settings.clone()).max_decoding_message_size(ANSWER_BYTES),
             thread: ThreadServiceClient::new(deps.thread.clone()).max_decoding_message_size(ANSWER_BYTES),
+            directory: DirectoryServiceClient::new(deps.conversation.clone()).max_decoding_message_size(ANSWER_BYTES),
+            conversation: ConversationServiceClient::new(deps.conversation.clone())
+                .max_decoding_message_size(ANSWER_BYTES),
             service_deadline: HeaderValue::try_from(deadline).expect("digits and a letter"),
             feeds: Feeds::new(deps.feed.clone(), deps.access.clone(), &deps.limits, stop),
         }))
@@ -88,14 +98,18 @@ fn edge(deps: Dependencies, stop: CancellationToken) -> Edge {
     let (routes, document) = openapi::describe(routes());
     let patterns = document.paths.paths.keys().cloned().collect();
     let routes = openapi::serve(routes, &document)
-        .fallback(async || errors::Failure::path_not_found())
-        .method_not_allowed_fallback(async || errors::Failure::method_not_allowed())
+        .fallback(async |uri: Uri| Dialect::of(uri.path()).refuse(errors::Failure::path_not_found()))
+        .method_not_allowed_fallback(async |uri: Uri| {
+            Dialect::of(uri.path()).refuse(errors::Failure::method_not_allowed())
+        })
         .with_state(gateway);
     Edge::new(routes, patterns, deps.access, deps.limits)
 }
 
 fn routes() -> OpenApiRouter<Gateway> {
-    dialect::threads::routes().merge(feed::routes())
+    dialect::threads::routes()
+        .merge(dialect::conversations::routes())
+        .merge(feed::routes())
 }
 
 /// The whole REST surface as a router.

@@ -22,6 +22,7 @@ use utoipa::{PartialSchema as _, ToSchema as _};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::Gateway;
+use crate::dialect::{Dialect, conversations};
 use crate::errors::{self, TABLE};
 
 /// The description as committed in `openapi.json`.
@@ -52,6 +53,7 @@ pub(crate) fn describe(routes: OpenApiRouter<Gateway>) -> (Router<Gateway>, Open
     let components = document.components.get_or_insert_with(Components::new);
     let mut schemas = vec![(errors::Body::name().into_owned(), errors::Body::schema())];
     errors::Body::schemas(&mut schemas);
+    schemas.push((conversations::Body::name().into_owned(), conversations::Body::schema()));
     components.schemas.extend(schemas);
     components.add_security_scheme(
         "apiKey",
@@ -63,6 +65,7 @@ pub(crate) fn describe(routes: OpenApiRouter<Gateway>) -> (Router<Gateway>, Open
         }),
     );
     components.responses.extend(failures());
+    components.responses.extend(conversations_failures());
     for (path, item) in &mut document.paths.paths {
         for (method, operation) in operations(item) {
             complete(path, &method, operation);
@@ -80,7 +83,7 @@ const MAY_LACK: [(&str, &str); 4] = [
     ("LastMessage", "answer"),
 ];
 
-/// Declares the members of answers as required: they are there even where they are null, while a member of a request
+/// Declares the members of the threads dialect's answers as required: they are there even where they are null, while a member of a request
 /// that may be null may be absent. utoipa can't tell the two apart.
 fn require_what_answers_always_have(document: &mut OpenApi) {
     let Some(components) = &mut document.components else {
@@ -105,9 +108,13 @@ fn require_what_answers_always_have(document: &mut OpenApi) {
         bodies.push_str(&json!(schema).to_string());
         requested.push(name.clone());
     }
+    // The conversations dialect leaves out what is null.
+    let own = conversations::routes().split_for_parts().1;
+    let own = own.components.unwrap_or_default().schemas;
     for (name, schema) in &mut components.schemas {
         if let RefOr::T(Schema::Object(object)) = schema
             && !requested.contains(name)
+            && !own.contains_key(name)
         {
             let lacks = |member: &str| {
                 MAY_LACK
@@ -124,10 +131,10 @@ fn require_what_answers_always_have(document: &mut OpenApi) {
     }
 }
 
-const ABOUT: &str = "Chatbot threads that are handed off to people.
+const ABOUT: &str = "Chatbot threads that are handed off to people, and the conversations they become.
 
 Every path is served with and without `/api` in front. Members and query keys that are not listed are ignored; an absent \
-member and `null` mean the same. Every mutation takes an `Idempotency-Key`: a retry with the same key and body gets the \
+member and `null` mean the same in a request. Every mutation takes an `Idempotency-Key`: a retry with the same key and body gets the \
 first answer again and does nothing twice.";
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operation)> {
@@ -163,16 +170,58 @@ fn complete(path: &str, method: &Method, operation: &mut Operation) {
     parameters.splice(0..0, first.into_iter().map(RefOr::T));
 
     let has_body = operation.request_body.is_some();
-    for row in TABLE {
-        if errors::applies(row, method, path, has_body) {
-            let name = failure_name(row.status);
+    let causes: Vec<_> = match Dialect::of(path) {
+        Dialect::Threads => TABLE.iter().map(|row| (row.cause, row.status, "")).collect(),
+        Dialect::Conversations => conversations::TABLE
+            .iter()
+            .map(|(cause, status, _)| (*cause, *status, CONVERSATIONS))
+            .collect(),
+    };
+    for (cause, status, prefix) in causes {
+        if errors::applies(cause, method, path, has_body) {
+            let name = format!("{prefix}{}", failure_name(status));
             operation
                 .responses
                 .responses
-                .entry(row.status.as_str().to_owned())
+                .entry(status.as_str().to_owned())
                 .or_insert_with(|| RefOr::Ref(Ref::from_response_name(name)));
         }
     }
+}
+
+/// What the names of the conversations dialect's failures begin with.
+const CONVERSATIONS: &str = "Conversations";
+
+/// One response for each status of the conversations dialect.
+fn conversations_failures() -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {
+    let responses = conversations::TABLE.iter().map(|(_, status, message)| {
+        let content = ContentBuilder::new()
+            .schema(Some(Ref::from_schema_name(conversations::Body::name())))
+            .example(message.map(|message| json!({"message": message})))
+            .build();
+        let mut response = ResponseBuilder::new()
+            .description(status.canonical_reason().unwrap_or_default())
+            .content("application/json", content);
+        if let Some(header) = retry_after(*status) {
+            response = response.header("Retry-After", header);
+        }
+        let name = format!("{CONVERSATIONS}{}", failure_name(*status));
+        (name, RefOr::T(response.build()))
+    });
+    responses.collect()
+}
+
+/// The header that says when to try again, where that can help.
+fn retry_after(status: StatusCode) -> Option<Header> {
+    let helps = matches!(
+        status,
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE | StatusCode::CONFLICT
+    );
+    helps.then(|| {
+        let mut header = Header::new(ObjectBuilder::new().schema_type(Type::Integer));
+        header.description = Some("Seconds to wait before trying again, where that can help.".to_owned());
+        header
+    })
 }
 
 fn text_parameter(name: &str, within: ParameterIn, required: Required, about: &str) -> Parameter {
@@ -190,6 +239,8 @@ fn about_parameter(name: &str) -> &'static str {
         "chatbotId" => "Id of the chatbot, for example `361628903185318481`.",
         "threadId" => "Id of the thread within the chatbot.",
         "messageId" => "Id of the message.",
+        "conversationId" => "Id of the conversation, an int64.",
+        "contactEndpointId" => "An e-mail address, or a number in E.164 form.",
         "promptId" => "Id of the prompt.",
         _ => "Its id.",
     }
@@ -228,12 +279,7 @@ fn failures() -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {
             let mut response = ResponseBuilder::new()
                 .description(messages.join(", or: "))
                 .content("application/json", content);
-            if matches!(
-                status,
-                StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE | StatusCode::CONFLICT
-            ) {
-                let mut header = Header::new(ObjectBuilder::new().schema_type(Type::Integer));
-                header.description = Some("Seconds to wait before trying again, where that can help.".to_owned());
+            if let Some(header) = retry_after(status) {
                 response = response.header("Retry-After", header);
             }
             (failure_name(status), RefOr::T(response.build()))

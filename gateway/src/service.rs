@@ -23,6 +23,9 @@ pub struct Config {
     /// URL of the thread service, for example `http://thread:9090`.
     #[arg(long, env = "HANDOFF_THREAD_URL")]
     pub thread_url: String,
+    /// URL of the conversation service, for example `http://conversation:9090`.
+    #[arg(long, env = "HANDOFF_CONVERSATION_URL")]
+    pub conversation_url: String,
     #[command(flatten)]
     pub deployment: service::Deployment,
     #[command(flatten)]
@@ -43,10 +46,13 @@ async fn start(config: Config, process: Process) -> anyhow::Result<()> {
     let socket = Socket::bind("http", config.http)?;
     let settings = config.settings.link()?;
     let thread = Link::remote(&config.thread_url).context("the URL of the thread service can't be used")?;
+    let conversation =
+        Link::remote(&config.conversation_url).context("the URL of the conversation service can't be used")?;
     let deps = Dependencies {
         access: Access::new(settings.clone(), config.deployment.service_key),
         settings,
         thread,
+        conversation,
         feed: Feed::start(config.redis, process.stop.clone()),
         limits: config.limits,
     };

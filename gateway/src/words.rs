@@ -5,10 +5,7 @@ use std::marker::PhantomData;
 
 use proto::settings::v1 as settings;
 use proto::thread::v1 as thread;
-use serde::de::{Deserialize, Deserializer, Error, Visitor};
-use utoipa::openapi::RefOr;
-use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
-use utoipa::{PartialSchema, ToSchema};
+use serde::de::{Deserializer, Error, Visitor};
 
 /// A closed set of words.
 pub(crate) trait Word: Copy + 'static {
@@ -43,6 +40,11 @@ pub(crate) fn number<W: Word<Proto: Into<i32>>>(word: Option<W>) -> i32 {
     word.map_or(0, |word| W::Proto::from(word).into())
 }
 
+/// Reads a word.
+pub(crate) fn read<'de, W: Word, D: Deserializer<'de>>(deserializer: D) -> Result<W, D::Error> {
+    deserializer.deserialize_str(Reader(PhantomData))
+}
+
 struct Reader<W>(PhantomData<W>);
 
 impl<W: Word> Visitor<'_> for Reader<W> {
@@ -63,23 +65,23 @@ macro_rules! words {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
         pub(crate) enum $name { $(#[serde(rename = $text)] $variant),+ }
 
-        impl Word for $name {
+        impl $crate::words::Word for $name {
             type Proto = $proto;
             const ALL: &'static [(&'static str, Self)] = &[$(($text, Self::$variant)),+];
         }
 
         // Derived, it would not see the words, which come here through a macro.
-        impl PartialSchema for $name {
-            fn schema() -> RefOr<Schema> {
-                ObjectBuilder::new()
-                    .schema_type(Type::String)
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+                utoipa::openapi::ObjectBuilder::new()
+                    .schema_type(utoipa::openapi::Type::String)
                     .description(Some(concat!($($doc, "\n"),*).trim()))
                     .enum_values(Some([$($text),+]))
                     .into()
             }
         }
 
-        impl ToSchema for $name {}
+        impl utoipa::ToSchema for $name {}
 
         impl From<$name> for $proto {
             fn from(word: $name) -> Self {
@@ -87,13 +89,15 @@ macro_rules! words {
             }
         }
 
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                deserializer.deserialize_str(Reader(PhantomData))
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                $crate::words::read(deserializer)
             }
         }
     };
 }
+
+pub(crate) use words;
 
 words! {
     /// Who answers in the thread.

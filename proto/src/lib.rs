@@ -1,5 +1,13 @@
 //! The gRPC contract of every Handoff context, generated from `handoff/<context>/v1/*.proto`.
-#![expect(clippy::pedantic, reason = "generated code")]
+#![expect(clippy::pedantic, clippy::large_enum_variant, reason = "generated code")]
+
+/// People, queues, and the conversations they have.
+pub mod conversation {
+    /// Version 1.
+    pub mod v1 {
+        tonic::include_proto!("handoff.conversation.v1");
+    }
+}
 
 /// Organizations, API keys, chatbots and their configuration.
 pub mod settings {

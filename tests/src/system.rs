@@ -19,7 +19,7 @@ use crate::wait::until;
 pub enum Shape {
     /// `handoff dev`.
     OneProcess,
-    /// `settings-service`, `thread-service` and `gateway`.
+    /// `settings-service`, `thread-service`, `conversation-service` and `gateway`.
     SeparateProcesses,
 }
 
@@ -32,6 +32,8 @@ pub enum Role {
     Settings,
     /// `thread-service`.
     Threads,
+    /// `conversation-service`.
+    Conversations,
     /// `gateway`.
     Gateway,
 }
@@ -42,6 +44,7 @@ impl Role {
             Self::Everything => "handoff",
             Self::Settings => "settings-service",
             Self::Threads => "thread-service",
+            Self::Conversations => "conversation-service",
             Self::Gateway => "gateway",
         }
     }
@@ -131,7 +134,7 @@ impl System {
     async fn separate_processes(database: &Database, url: String, redis: &Redis) -> Self {
         let data = tempfile::tempdir().expect("a temporary folder");
         // Services are found at the same place after a restart; the gateway is found by its log.
-        let (settings, threads) = (local(port()), local(port()));
+        let (settings, threads, conversations) = (local(port()), local(port()), local(port()));
         let url_of = |address: SocketAddr| format!("http://{address}");
         let mail = data.path().join("mail").display().to_string();
         let deployment = [
@@ -143,6 +146,7 @@ impl System {
             ("HANDOFF_HTTP", local(0).to_string()),
             ("HANDOFF_SETTINGS_URL", url_of(settings)),
             ("HANDOFF_THREAD_URL", url_of(threads)),
+            ("HANDOFF_CONVERSATION_URL", url_of(conversations)),
             ("DATABASE_URL", url),
             ("REDIS_URL", redis.url()),
             ("MAIL_DIR", mail),
@@ -151,6 +155,7 @@ impl System {
         for (role, grpc) in [
             (Role::Settings, settings),
             (Role::Threads, threads),
+            (Role::Conversations, conversations),
             (Role::Gateway, local(0)),
         ] {
             let mut env = deployment.to_vec();
@@ -158,7 +163,7 @@ impl System {
             let process = spawn(role, &env, data.path());
             processes.insert(role, Running { process, env });
         }
-        for role in [Role::Settings, Role::Threads] {
+        for role in [Role::Settings, Role::Threads, Role::Conversations] {
             let running = processes.get_mut(&role).expect("it was started");
             running.process.address("grpc").await;
         }
@@ -253,7 +258,7 @@ impl System {
                 self.faces = faces;
             }
             Role::Gateway => self.faces.http = running.process.address("http").await,
-            Role::Settings | Role::Threads => drop(running.process.address("grpc").await),
+            Role::Settings | Role::Threads | Role::Conversations => drop(running.process.address("grpc").await),
         }
         self.caller = Caller::new(&self.faces, self.caller.key());
     }

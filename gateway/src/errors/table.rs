@@ -166,10 +166,10 @@ pub(crate) static TABLE: &[Row] = &[
     },
 ];
 
-/// Whether an operation can answer with this row, as far as its method and path tell.
-pub(crate) fn applies(row: &Row, method: &Method, path: &str, has_body: bool) -> bool {
+/// Whether an operation can answer with this cause, as far as its method and path tell.
+pub(crate) fn applies(cause: Cause, method: &Method, path: &str, has_body: bool) -> bool {
     let writes = *method != Method::GET;
-    match row.cause {
+    match cause {
         Cause::Method => false,
         Cause::Kind(Kind::NotFound) => path.contains('{'),
         Cause::Kind(Kind::Conflict | Kind::Busy | Kind::Unprocessable) => writes,

@@ -22,7 +22,7 @@ pub(super) fn is_json(kind: &HeaderValue) -> bool {
 /// Deeper documents are refused, even where they would be ignored. serde_json by itself stops at 128.
 const DEPTH: usize = 100;
 
-pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
+pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
     let text = std::str::from_utf8(body).map_err(|_| Failure::invalid("body", "must be UTF-8"))?;
     if too_deep(body) {
         return Err(Failure::invalid(

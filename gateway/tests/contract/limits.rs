@@ -204,6 +204,7 @@ async fn asked_with_services_at(url: &str, limits: gateway::Limits) -> Answer {
     let deps = gateway::Dependencies {
         settings: link(),
         thread: link(),
+        conversation: link(),
         access: Access::new(link(), ServiceKey::random()),
         feed: Feed::start(redis::Config::new("redis://127.0.0.1:1"), stop.clone()),
         limits,

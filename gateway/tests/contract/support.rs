@@ -1,4 +1,4 @@
-//! A world for each test: a database of its own, both contexts and the gateway in this process, and an organization with
+//! A world for each test: a database of its own, all contexts and the gateway in this process, and an organization with
 //! a chatbot.
 
 use std::time::Duration;
@@ -133,6 +133,8 @@ impl World {
         settings_db.migrate(&settings_service::MIGRATOR).await.unwrap();
         let thread_db = Db::with_options(database.options(), thread_service::SCHEMA, 16);
         thread_db.migrate(&thread_service::MIGRATOR).await.unwrap();
+        let conversation_db = Db::with_options(database.options(), conversation_service::SCHEMA, 8);
+        conversation_db.migrate(&conversation_service::MIGRATOR).await.unwrap();
 
         let (master_key, service_key) = (MasterKey::random(), ServiceKey::random());
         let stop = CancellationToken::new();
@@ -147,6 +149,14 @@ impl World {
                 redis: layout.redis.clone(),
                 master_key: master_key.clone(),
                 mail: settings_service::mail::Config::default(),
+            },
+        );
+        let server = conversation_service::mount(
+            server,
+            conversation_service::Dependencies {
+                db: conversation_db,
+                redis: layout.redis.clone(),
+                master_key: master_key.clone(),
             },
         );
         let running = thread_service::mount(
@@ -169,6 +179,7 @@ impl World {
         let deps = Dependencies {
             settings: link.clone(),
             thread: link.clone(),
+            conversation: link.clone(),
             access,
             feed,
             limits: layout.limits,

@@ -16,6 +16,7 @@ use platform::link::Link;
 use platform::seal::MasterKey;
 use platform::service::{self, Common, Startup};
 use platform::{admin as admin_port, server, telemetry};
+use proto::conversation::v1::directory_service_client::DirectoryServiceClient;
 use proto::settings::v1::settings_service_client::SettingsServiceClient;
 use proto::settings::v1::{
     CreateApiKeyRequest, CreateChatbotRequest, CreateHumanSupportSettingsRequest, CreateOrganizationRequest,
@@ -24,6 +25,7 @@ use proto::settings::v1::{
 use tonic::Code;
 
 use crate::admin;
+use crate::seed;
 use crate::stores::Stores;
 use crate::system::{self, Started};
 
@@ -138,7 +140,8 @@ async fn ready(
 ) -> anyhow::Result<()> {
     let mut settings = started.settings;
     let known = earlier.get("HANDOFF_API_KEY").map(String::as_str);
-    let key = seed(&mut settings, &started.service_key, known).await?;
+    let mut directory = started.directory;
+    let key = seed(&mut settings, &mut directory, &started.service_key, known).await?;
     let lines = [
         ("HANDOFF_URL", format!("http://{}", started.http)),
         ("HANDOFF_GRPC_URL", format!("http://{}", started.grpc)),
@@ -167,10 +170,11 @@ const CURL_LINES: &str = r#"curl -H "Authorization: Bearer $HANDOFF_API_KEY" -H 
 curl -H "Authorization: Bearer $HANDOFF_API_KEY" -H 'Content-Type: application/json' -d '{"threadId":"hello","message":"I want to talk to a person"}' "$HANDOFF_URL/v0/chatbots/$HANDOFF_CHATBOT_ID/message"
 curl -H "Authorization: Bearer $HANDOFF_API_KEY" -X PATCH "$HANDOFF_URL/api/v1/chatting/$HANDOFF_CHATBOT_ID/thread/hello/escalate""#;
 
-/// Makes the demo organization, its chatbot and a key, as far as they are missing. Returns the key: the known one when
+/// Makes the demo organization, its chatbot, its people and queues, and a key, as far as they are missing. Returns the key: the known one when
 /// it is still good.
 async fn seed(
     settings: &mut SettingsServiceClient<Link>,
+    directory: &mut DirectoryServiceClient<Link>,
     service: &ServiceKey,
     known: Option<&str>,
 ) -> anyhow::Result<String> {
@@ -191,6 +195,7 @@ async fn seed(
     };
     let org = admin::org_id(&organization)?;
     seed_chatbot(settings, service, org).await?;
+    seed::directory(directory, service, org).await?;
     if let Some(key) = known {
         let request = ResolveApiKeyRequest { key: key.to_owned() };
         match settings.resolve_api_key(request).await {

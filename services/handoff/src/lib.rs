@@ -7,6 +7,7 @@ mod dev;
 mod key;
 mod migrate;
 mod org;
+mod seed;
 mod system;
 
 pub use private_stores as stores;

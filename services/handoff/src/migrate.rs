@@ -14,9 +14,10 @@ pub(crate) struct Args {
     database: db::Config,
 }
 
-const SCHEMAS: [(&str, &Migrator); 2] = [
+const SCHEMAS: [(&str, &Migrator); 3] = [
     (settings_service::SCHEMA, &settings_service::MIGRATOR),
     (thread_service::SCHEMA, &thread_service::MIGRATOR),
+    (conversation_service::SCHEMA, &conversation_service::MIGRATOR),
 ];
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {

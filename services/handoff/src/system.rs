@@ -13,6 +13,7 @@ use platform::link::Link;
 use platform::seal::MasterKey;
 use platform::server::{self, Server};
 use platform::service::{self, Process, Socket};
+use proto::conversation::v1::directory_service_client::DirectoryServiceClient;
 use proto::settings::v1::settings_service_client::SettingsServiceClient;
 use tokio_util::sync::CancellationToken;
 
@@ -39,6 +40,7 @@ pub(crate) struct Started {
     pub(crate) grpc: SocketAddr,
     pub(crate) admin: SocketAddr,
     pub(crate) settings: SettingsServiceClient<Link>,
+    pub(crate) directory: DirectoryServiceClient<Link>,
     pub(crate) service_key: ServiceKey,
 }
 
@@ -52,9 +54,11 @@ pub(crate) async fn run(
     let grpc = Socket::bind("grpc", config.grpc)?;
     let settings_db = Db::open(&config.database, settings_service::SCHEMA).context("the database URL can't be used")?;
     let thread_db = Db::open(&config.database, thread_service::SCHEMA)?;
+    let conversation_db = Db::open(&config.database, conversation_service::SCHEMA)?;
     let prepare = async {
         service::prepare(&settings_db, &settings_service::MIGRATOR, config.startup).await?;
-        service::prepare(&thread_db, &thread_service::MIGRATOR, config.startup).await
+        service::prepare(&thread_db, &thread_service::MIGRATOR, config.startup).await?;
+        service::prepare(&conversation_db, &conversation_service::MIGRATOR, config.startup).await
     };
     tokio::select! {
         prepared = prepare => prepared?,
@@ -78,12 +82,20 @@ pub(crate) async fn run(
         server,
         thread_service::Dependencies {
             db: thread_db,
-            redis: config.redis,
-            master_key: config.master_key,
+            redis: config.redis.clone(),
+            master_key: config.master_key.clone(),
             settings: link.clone(),
             service_key: config.service_key.clone(),
             feed: feed.clone(),
             writes: config.writes,
+        },
+    );
+    let server = conversation_service::mount(
+        server,
+        conversation_service::Dependencies {
+            db: conversation_db,
+            redis: config.redis,
+            master_key: config.master_key,
         },
     );
     let running = server.build();
@@ -94,11 +106,13 @@ pub(crate) async fn run(
         grpc: grpc.address(),
         admin: process.admin,
         settings: SettingsServiceClient::new(link.clone()),
+        directory: DirectoryServiceClient::new(link.clone()),
         service_key: config.service_key,
     };
     let edge = gateway::Dependencies {
         settings: link.clone(),
-        thread: link,
+        thread: link.clone(),
+        conversation: link,
         access,
         feed,
         limits: config.gateway_limits,

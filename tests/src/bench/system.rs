@@ -17,7 +17,7 @@ use super::servers::Servers;
 pub enum Kind {
     /// `handoff dev`.
     One,
-    /// `gateway`, `thread-service` and `settings-service`.
+    /// `gateway`, `thread-service`, `conversation-service` and `settings-service`.
     Services,
 }
 
@@ -98,7 +98,7 @@ impl Site {
                 system.add("handoff", command)?;
             }
             Kind::Services => {
-                let (settings, thread) = (free()?, free()?);
+                let (settings, thread, conversation) = (free()?, free()?, free()?);
                 let master_key = std::fs::read_to_string(self.data.join("master.key"))?;
                 let service = |name: &str| -> Result<Command> {
                     let mut command = self.command(name)?;
@@ -109,6 +109,7 @@ impl Site {
                         .env("HANDOFF_MASTER_KEY", master_key.trim())
                         .env("HANDOFF_SETTINGS_URL", format!("http://{settings}"))
                         .env("HANDOFF_THREAD_URL", format!("http://{thread}"))
+                        .env("HANDOFF_CONVERSATION_URL", format!("http://{conversation}"))
                         .env("MAIL_DIR", self.data.join("mail"));
                     Ok(command)
                 };
@@ -118,6 +119,9 @@ impl Site {
                 let mut command = service("thread-service")?;
                 command.args(["--grpc", &thread.to_string()]);
                 system.add("thread-service", command)?;
+                let mut command = service("conversation-service")?;
+                command.args(["--grpc", &conversation.to_string()]);
+                system.add("conversation-service", command)?;
                 let mut command = service("gateway")?;
                 command.args(["--http", &system.http.to_string()]);
                 system.add("gateway", command)?;

@@ -1,0 +1,152 @@
+//! How the database goes about searches.
+
+use sqlx::PgPool;
+
+use super::*;
+use crate::domain::channel::Channel;
+
+const TAGGED: Uuid = Uuid::from_u128(7);
+
+/// 20 000 conversations of ten messages each: `common` is in each message, `frequent` in each hundredth and `rare` in
+/// two of them.
+///
+/// The index is built afterwards, as a restored dump would have it: row by row takes minutes.
+async fn load(pool: &PgPool, org: OrgId) {
+    let index: String = sqlx::query_scalar("select pg_get_indexdef('conversation.messages_search'::regclass)")
+        .fetch_one(pool)
+        .await
+        .unwrap();
+    for statement in [
+        "drop index conversation.messages_search",
+        "alter table conversation.messages disable trigger index_message",
+    ] {
+        sqlx::query(statement).execute(pool).await.unwrap();
+    }
+    for statement in [
+        "insert into conversation.conversations (org_id, type, channel, direction, state, state_updated_at, requester_id,
+                                                 subject, language, created_at, updated_at)
+         select $1, 3, 6, 1, 1, now(), gen_random_uuid(), 'common subject ' || n, 'en', now(), now()
+         from generate_series(1, 20000) n",
+        "insert into conversation.messages (org_id, conversation_id, position, id, type, direction, author_id, content_type,
+                                            content, created_at, search)
+         select $1, c.id, p, gen_random_uuid(), 2, 1, c.requester_id, 1, t.content, now(),
+                conversation.search_vector('english', t.content)
+         from conversation.conversations c, generate_series(1, 10) p,
+              lateral (select concat_ws(' ', 'common', case when (c.id * 10 + p) % 100 = 0 then 'frequent' end,
+                                        case when p = 1 and c.id % 10000 = 0 then 'rare' end, 'filler', c.id % 1000)
+                       as content) t
+         where c.org_id = $1",
+    ] {
+        sqlx::query(statement).bind(org.0).execute(pool).await.unwrap();
+    }
+    sqlx::query(sqlx::AssertSqlSafe(index)).execute(pool).await.unwrap();
+    for statement in ["analyze conversation.conversations", "analyze conversation.messages"] {
+        sqlx::query(statement).execute(pool).await.unwrap();
+    }
+}
+
+async fn assert_uses_indexes(pool: &PgPool, mut sql: Sql) {
+    let plan: Vec<String> = sql
+        .build_query_scalar()
+        .persistent(false)
+        .fetch_all(pool)
+        .await
+        .unwrap();
+    let plan = plan.join("\n");
+    for table in ["conversations", "messages"] {
+        assert!(
+            !plan.contains(&format!("Seq Scan on {table}")),
+            "{}\n{plan}",
+            sql.sql().as_str()
+        );
+    }
+}
+
+#[sqlx::test(migrator = "crate::MIGRATOR")]
+async fn no_search_reads_a_whole_table(pool: PgPool) {
+    let org = OrgId(platform::id::random());
+    load(&pool, org).await;
+    let conditions = || {
+        vec![
+            vec![],
+            vec![Condition::Word(Word::Channel, Values::OneOf(vec![Channel::Sms as i16]))],
+            vec![Condition::Moment(Moment::Closed, None, Some(platform::time::now()))],
+            vec![Condition::Duration(Some(1), None)],
+            vec![Condition::Tags(Tags::IncludesAll(vec![TAGGED]))],
+            vec![Condition::Attribute(TAGGED, Values::NotEmpty)],
+            vec![Condition::Reference(Reference::Requester, Values::OneOf(vec![TAGGED]))],
+            vec![Condition::Reference(Reference::Queue, Values::Empty)],
+            vec![Condition::Conversation(Values::OneOf(vec![1, 2, 3]))],
+        ]
+    };
+    let filters = conditions()
+        .into_iter()
+        .map(|conditions| Filters { any: false, conditions });
+    let any = Filters {
+        any: true,
+        conditions: conditions().into_iter().flatten().collect(),
+    };
+    let filters: Vec<Filters> = filters.chain([any]).collect();
+    let explain = || Sql::new("explain ");
+    for before in [i64::MAX, 5000] {
+        for filters in &filters {
+            for span in [200, 1000] {
+                let mut sql = explain();
+                push_walk(&mut sql, org, (filters, None), before, span, 51);
+                assert_uses_indexes(&pool, sql).await;
+                let mut sql = explain();
+                push_walked_to(&mut sql, org, filters, before, span);
+                assert_uses_indexes(&pool, sql).await;
+            }
+        }
+        for (text, exact) in [
+            ("common", false),
+            ("frequent", false),
+            ("rare", false),
+            ("common filler", true),
+        ] {
+            let search = Search {
+                text: text.to_owned(),
+                exact,
+                filters: Filters {
+                    any: false,
+                    conditions: Vec::new(),
+                },
+            };
+            let words = Store::search_words(org, &pool, &search).await.unwrap().unwrap();
+            for filters in &filters {
+                for span in [200, 1000] {
+                    let mut sql = explain();
+                    push_walk(&mut sql, org, (filters, Some(&words)), before, span, 51);
+                    assert_uses_indexes(&pool, sql).await;
+                }
+                for limit in [51, 1001, 2000] {
+                    let mut sql = explain();
+                    push_index(&mut sql, org, (filters, &words), before, limit);
+                    assert_uses_indexes(&pool, sql).await;
+                }
+            }
+            let ids: Vec<i64> = (1..=50).collect();
+            let mut sql = explain();
+            push_subjects(&mut sql, org, &ids, &words);
+            assert_uses_indexes(&pool, sql).await;
+            let mut sql = explain();
+            push_messages(&mut sql, org, &ids, &words);
+            assert_uses_indexes(&pool, sql).await;
+        }
+    }
+    // The rare words are found although a walk would not meet them.
+    let search = Search {
+        text: "rare".to_owned(),
+        exact: false,
+        filters: Filters {
+            any: false,
+            conditions: Vec::new(),
+        },
+    };
+    let words = Store::search_words(org, &pool, &search).await.unwrap().unwrap();
+    let found = Store::search_index(org, &pool, (&search.filters, &words), i64::MAX, 51)
+        .await
+        .unwrap();
+    assert_eq!(found.len(), 2);
+}
