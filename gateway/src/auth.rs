@@ -85,7 +85,11 @@ mod tests {
             if let Some(proto) = proto {
                 headers.insert("x-forwarded-proto", HeaderValue::from_static(proto));
             }
-            assert_eq!(tls(peer.parse().unwrap(), &headers, &trusted), expected, "{peer} {proto:?}");
+            assert_eq!(
+                tls(peer.parse().unwrap(), &headers, &trusted),
+                expected,
+                "{peer} {proto:?}"
+            );
         }
     }
 

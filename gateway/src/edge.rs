@@ -159,9 +159,7 @@ impl Inner {
                         tls: peer.is_some_and(|peer| auth::tls(peer, request.headers(), &self.limits.trusted_proxies)),
                         api,
                     };
-                    request
-                        .extensions_mut()
-                        .insert(Admission::Let { caller, body, front });
+                    request.extensions_mut().insert(Admission::Let { caller, body, front });
                     self.route(request, dialect).await
                 }
             },

@@ -93,9 +93,7 @@ pub(crate) fn owns(path: &str) -> bool {
 
 /// Every route of the dialect.
 pub(crate) fn routes() -> OpenApiRouter<Gateway> {
-    conversation_routes()
-        .merge(people_routes())
-        .merge(directory_routes())
+    conversation_routes().merge(people_routes()).merge(directory_routes())
 }
 
 fn conversation_routes() -> OpenApiRouter<Gateway> {

@@ -25,8 +25,18 @@ struct Office {
 impl Office {
     async fn open() -> Self {
         let world = World::new().await;
-        let agent = created(&world, "agents", json!({"displayName": "Dale", "email": "dale@shop.example"})).await;
-        let other = created(&world, "agents", json!({"displayName": "Harry", "email": "harry@shop.example"})).await;
+        let agent = created(
+            &world,
+            "agents",
+            json!({"displayName": "Dale", "email": "dale@shop.example"}),
+        )
+        .await;
+        let other = created(
+            &world,
+            "agents",
+            json!({"displayName": "Harry", "email": "harry@shop.example"}),
+        )
+        .await;
         let user = json!({"displayName": "Laura", "email": "laura@home.example", "phoneNumber": "+4511223344"});
         let user = created(&world, "endusers", user).await;
         let queue = json!({"request": {"name": "Support", "isDefault": true, "isDoNotOfferEnabled": false}});

@@ -8,7 +8,6 @@ use proto::conversation::v1::{
     ChangeQueueMembersRequest, CreatePeopleRequest, CreateQueueRequest, CreateTagRequest, ListPeopleRequest,
     ListQueuesRequest, PersonInput, Role, person_outcome::Outcome,
 };
-use tonic::Status;
 
 use crate::admin;
 
@@ -33,14 +32,13 @@ pub(crate) async fn directory(
         name: "demo".to_owned(),
         color: None,
     };
-    demo.client.create_tag(service.request(org, tag)).await.map_err(failed)?;
+    demo.client
+        .create_tag(service.request(org, tag))
+        .await
+        .map_err(|status| admin::failed(&status))?;
     demo.queue(QUEUE, true, None, vec![ada, grace]).await?;
     demo.queue(VIRTUAL_QUEUE, false, Some(assistant.clone()), vec![assistant])
         .await
-}
-
-fn failed(status: Status) -> anyhow::Error {
-    admin::failed(&status)
 }
 
 struct Demo<'a> {
@@ -60,7 +58,13 @@ impl Demo<'_> {
             ..ListPeopleRequest::default()
         };
         let found = self.client.list_people(self.service.request(self.org, request)).await;
-        if let Some(person) = found.map_err(failed)?.into_inner().people.into_iter().next() {
+        if let Some(person) = found
+            .map_err(|status| admin::failed(&status))?
+            .into_inner()
+            .people
+            .into_iter()
+            .next()
+        {
             return Ok(person.id);
         }
         let request = CreatePeopleRequest {
@@ -72,7 +76,12 @@ impl Demo<'_> {
             }],
         };
         let made = self.client.create_people(self.service.request(self.org, request)).await;
-        let outcome = made.map_err(failed)?.into_inner().outcomes.into_iter().next();
+        let outcome = made
+            .map_err(|status| admin::failed(&status))?
+            .into_inner()
+            .outcomes
+            .into_iter()
+            .next();
         match outcome.and_then(|outcome| outcome.outcome) {
             Some(Outcome::Person(person)) => Ok(person.id),
             Some(Outcome::Failure(failure)) => anyhow::bail!("{name} can't be made: {}", failure.message),
@@ -89,7 +98,13 @@ impl Demo<'_> {
         agent_ids: Vec<String>,
     ) -> anyhow::Result<()> {
         let request = self.service.request(self.org, ListQueuesRequest {});
-        let queues = self.client.list_queues(request).await.map_err(failed)?.into_inner().queues;
+        let queues = self
+            .client
+            .list_queues(request)
+            .await
+            .map_err(|status| admin::failed(&status))?
+            .into_inner()
+            .queues;
         if queues.iter().any(|queue| queue.name == name) {
             return Ok(());
         }
@@ -100,14 +115,21 @@ impl Demo<'_> {
             options_json: "{}".to_owned(),
         };
         let made = self.client.create_queue(self.service.request(self.org, request)).await;
-        let queue = made.map_err(failed)?.into_inner().queue.context("the answer has no queue")?;
+        let queue = made
+            .map_err(|status| admin::failed(&status))?
+            .into_inner()
+            .queue
+            .context("the answer has no queue")?;
         let request = ChangeQueueMembersRequest {
             id: queue.id,
             agent_ids,
             remove: false,
         };
-        let changed = self.client.change_queue_members(self.service.request(self.org, request)).await;
-        changed.map_err(failed)?;
+        let changed = self
+            .client
+            .change_queue_members(self.service.request(self.org, request))
+            .await;
+        changed.map_err(|status| admin::failed(&status))?;
         Ok(())
     }
 }

@@ -106,7 +106,9 @@ impl Ask {
             return Ok(params);
         };
         let foreign = || Refusal::invalid(Part::Query, KEY, "was not issued for this list");
-        let decoded = URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).map_err(|_| foreign())?;
+        let decoded = URL_SAFE_NO_PAD
+            .decode(text.trim_end_matches('='))
+            .map_err(|_| foreign())?;
         let decoded = String::from_utf8(decoded).map_err(|_| foreign())?;
         let mut key = Vec::new();
         for pair in decoded.split('&') {
@@ -236,4 +238,3 @@ impl Params<'_> {
         tokens.next().map(|(_, token)| token.clone()).unwrap_or_default()
     }
 }
-

@@ -409,7 +409,11 @@ mod tests {
             ("[]", change(None, Some(&[]))),
             ("null", change(None, None)),
         ] {
-            assert_eq!(changes(&format!(r#"{{"{ID}":{value}}}"#)).unwrap(), [expected], "{value}");
+            assert_eq!(
+                changes(&format!(r#"{{"{ID}":{value}}}"#)).unwrap(),
+                [expected],
+                "{value}"
+            );
         }
     }
 
@@ -424,7 +428,10 @@ mod tests {
                 r#"{"colour":"red"}"#.to_owned(),
                 "Invalid value for: body (colour must be a UUID)".to_owned(),
             ),
-            ("[]".to_owned(), "Invalid value for: body (body must be an object)".to_owned()),
+            (
+                "[]".to_owned(),
+                "Invalid value for: body (body must be an object)".to_owned(),
+            ),
         ] {
             assert_eq!(changes(&body).unwrap_err(), expected);
         }

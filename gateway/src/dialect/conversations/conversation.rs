@@ -164,10 +164,13 @@ impl From<pb::Conversation> for Conversation {
             state,
             state_updated_at: Stamp::maybe(conversation.state_updated_at),
             anonymized_at: Stamp::maybe(conversation.anonymized_at),
-            assignment: conversation.agent_id.filter(|_| !anonymized).map(|agent_id| Assignment {
-                agent_id,
-                assigned_at: Stamp::of(conversation.assigned_at),
-            }),
+            assignment: conversation
+                .agent_id
+                .filter(|_| !anonymized)
+                .map(|agent_id| Assignment {
+                    agent_id,
+                    assigned_at: Stamp::of(conversation.assigned_at),
+                }),
             queue: conversation.queue_id.filter(|_| !anonymized).map(|id| InQueue {
                 id,
                 queued_at: Stamp::maybe(conversation.queued_at),
@@ -242,7 +245,11 @@ pub(super) async fn get_conversation(ask: Ask) -> Result<Data<Conversation>, Ref
 pub(super) async fn list_linked_conversations(ask: Ask) -> Result<Data<Vec<Conversation>>, Refusal> {
     let id = ask.conversation()?;
     let request = ask.request(pb::ListLinkedConversationsRequest { id });
-    let answer = ask.conversations().list_linked_conversations(request).await?.into_inner();
+    let answer = ask
+        .conversations()
+        .list_linked_conversations(request)
+        .await?
+        .into_inner();
     let data = answer.conversations.into_iter().map(Conversation::listed).collect();
     Ok(Data { data })
 }
@@ -280,9 +287,7 @@ pub(super) async fn list_end_user_conversations(ask: Ask) -> Result<Page<Convers
 mod tests {
     use super::*;
 
-    fn timestamp(seconds: i64) -> Option<prost_types::Timestamp> {
-        Some(prost_types::Timestamp { seconds, nanos: 0 })
-    }
+    const THEN: Option<prost_types::Timestamp> = Some(prost_types::Timestamp { seconds: 0, nanos: 0 });
 
     /// With every detail there is, so that each type shows which are its own.
     fn conversation(kind: pb::ConversationType) -> pb::Conversation {
@@ -294,12 +299,12 @@ mod tests {
             requester_id: "r".to_owned(),
             direction: pb::Direction::Outbound.into(),
             state: pb::ConversationState::Open.into(),
-            state_updated_at: timestamp(0),
-            created_at: timestamp(0),
+            state_updated_at: THEN,
+            created_at: THEN,
             agent_id: text("a"),
-            assigned_at: timestamp(0),
+            assigned_at: THEN,
             queue_id: text("q"),
-            queued_at: timestamp(0),
+            queued_at: THEN,
             details: Some(pb::ConversationDetails {
                 subject: text("s"),
                 language: text("en"),
@@ -325,23 +330,24 @@ mod tests {
         }
     }
 
+    /// The names of members as they come; a map would sort them.
+    struct Keys(Vec<String>);
+    impl<'de> serde::de::Visitor<'de> for &mut Keys {
+        type Value = ();
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("an object")
+        }
+        fn visit_map<A: serde::de::MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+            while let Some((key, _)) = members.next_entry::<String, serde::de::IgnoredAny>()? {
+                self.0.push(key);
+            }
+            Ok(())
+        }
+    }
+
     fn keys(conversation: pb::Conversation) -> Vec<String> {
         let text = serde_json::to_string(&Conversation::from(conversation)).unwrap();
         let mut at = serde_json::Deserializer::from_str(&text);
-        // A map would sort them.
-        struct Keys(Vec<String>);
-        impl<'de> serde::de::Visitor<'de> for &mut Keys {
-            type Value = ();
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("an object")
-            }
-            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
-                while let Some((key, _)) = members.next_entry::<String, serde::de::IgnoredAny>()? {
-                    self.0.push(key);
-                }
-                Ok(())
-            }
-        }
         let mut keys = Keys(Vec::new());
         serde::Deserializer::deserialize_map(&mut at, &mut keys).unwrap();
         keys.0
@@ -406,7 +412,7 @@ mod tests {
     #[test]
     fn an_anonymized_conversation_shows_nobody_and_no_details() {
         let mut anonymized = conversation(pb::ConversationType::Email);
-        anonymized.anonymized_at = timestamp(0);
+        anonymized.anonymized_at = THEN;
         let expected = [
             "id",
             "requesterId",

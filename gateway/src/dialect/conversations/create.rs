@@ -277,7 +277,11 @@ struct PartialError {
     responses((status = 201, description = "The id of the conversation", body = Data<Imported>)))]
 pub(super) async fn import_conversation(ask: Ask) -> Result<(StatusCode, Data<Imported>), Refusal> {
     const TERMS: Terms = Terms::BODY.known(&[
-        ("END_USER_NOT_FOUND", StatusCode::BAD_REQUEST, "Requester does not exist"),
+        (
+            "END_USER_NOT_FOUND",
+            StatusCode::BAD_REQUEST,
+            "Requester does not exist",
+        ),
         ("AGENT_NOT_FOUND", StatusCode::BAD_REQUEST, "Agent does not exist"),
         ("USER_NOT_FOUND", StatusCode::BAD_REQUEST, "Agent does not exist"),
     ]);

@@ -43,11 +43,7 @@ impl CreateMessage {
         match &agent_id {
             None if outbound => return Err(Refusal::required(&format!("{path}agentId"))),
             Some(agent_id) if !is_uuid(agent_id) => {
-                return Err(Refusal::invalid(
-                    Part::Body,
-                    format!("{path}agentId"),
-                    "must be a UUID",
-                ));
+                return Err(Refusal::invalid(Part::Body, format!("{path}agentId"), "must be a UUID"));
             }
             _ => {}
         }
@@ -421,24 +417,35 @@ mod tests {
         let content = r#""emailContent":{"content":{"value":"Hello","_type":"Text"},"_type":"Regular"},"from":{"email":"help@shop.example"}"#;
         let chat = r#""content":{"value":"Hello","_type":"Text"},"direction":"Outbound","attachments":[{"url":"https://files.example/1","prettyName":"Picture"}]"#;
         for (kind, expected) in [
-            (Type::Email, format!(r#"{{{content},{mail},"_type":"EmailAttributes"}}"#)),
+            (
+                Type::Email,
+                format!(r#"{{{content},{mail},"_type":"EmailAttributes"}}"#),
+            ),
             (
                 Type::ContactForm,
                 format!(r#"{{{content},"replyDefaultToEmails":[],{mail},"_type":"ContactFormAttributes"}}"#),
             ),
-            (Type::Chat, format!(r#"{{{chat},"isAutomated":false,"_type":"ChatAttributes"}}"#)),
-            (Type::FacebookMessenger, format!(r#"{{{chat},"_type":"FacebookMessengerAttributes"}}"#)),
+            (
+                Type::Chat,
+                format!(r#"{{{chat},"isAutomated":false,"_type":"ChatAttributes"}}"#),
+            ),
+            (
+                Type::FacebookMessenger,
+                format!(r#"{{{chat},"_type":"FacebookMessengerAttributes"}}"#),
+            ),
             (Type::Generic, format!(r#"{{{chat},"_type":"GenericAttributes"}}"#)),
             (Type::Sms, format!(r#"{{{chat},"_type":"SmsAttributes"}}"#)),
             (Type::Twitter, format!(r#"{{{chat},"_type":"TwitterAttributes"}}"#)),
             (Type::WhatsApp, format!(r#"{{{chat},"_type":"WhatsAppAttributes"}}"#)),
             (
                 Type::Phone,
-                r#"{"from":"+4511","to":"+4522","direction":"Outbound","duration":180,"_type":"PhoneAttributes"}"#.to_owned(),
+                r#"{"from":"+4511","to":"+4522","direction":"Outbound","duration":180,"_type":"PhoneAttributes"}"#
+                    .to_owned(),
             ),
             (
                 Type::CallRecording,
-                r#"{"duration":180,"recording":"https://calls.example/1","_type":"CallRecordingAttributes"}"#.to_owned(),
+                r#"{"duration":180,"recording":"https://calls.example/1","_type":"CallRecordingAttributes"}"#
+                    .to_owned(),
             ),
         ] {
             assert_eq!(text(message(kind)), expected, "{kind:?}");
@@ -481,7 +488,10 @@ mod tests {
                 r#"{"content":{"value":"a","_type":"Markdown"},"_type":"Inbound"}"#,
                 "Invalid value for: body (content._type must be one of Html, Text)",
             ),
-            (r#"{"_type":"Inbound"}"#, "Invalid value for: body (content is required)"),
+            (
+                r#"{"_type":"Inbound"}"#,
+                "Invalid value for: body (content is required)",
+            ),
             (
                 r#"{"content":{"value":"a","_type":"Text"},"_type":"Outbound"}"#,
                 "Invalid value for: body (agentId is required)",
@@ -497,7 +507,8 @@ mod tests {
 
     #[test]
     fn what_only_an_outbound_message_has_is_ignored_on_an_inbound_one() {
-        let input = read(r#"{"content":{"value":"a","_type":"Html"},"agentId":"7","cc":["a"],"_type":"Inbound"}"#).unwrap();
+        let input =
+            read(r#"{"content":{"value":"a","_type":"Html"},"agentId":"7","cc":["a"],"_type":"Inbound"}"#).unwrap();
         assert!(input.agent_id.is_none() && input.cc.is_empty());
         assert_eq!(input.direction(), pb::Direction::Inbound);
     }

@@ -295,10 +295,7 @@ impl<'de> Deserialize<'de> for Either<Object<Input>> {
 }
 
 /// The query of a list of people: at most one of these is given.
-pub(super) fn list_request(
-    ask: &Ask,
-    who: Who,
-) -> Result<(super::ask::Params<'_>, pb::ListPeopleRequest), Refusal> {
+pub(super) fn list_request(ask: &Ask, who: Who) -> Result<(super::ask::Params<'_>, pb::ListPeopleRequest), Refusal> {
     let params = ask.paged(&["email", "phone", "externalId"])?;
     let (email, phone_number) = (params.owned("email")?, params.owned("phone")?);
     let external_id = match who {
@@ -348,8 +345,7 @@ mod tests {
 
     #[test]
     fn what_is_given_of_a_person_is_known_by_its_field() {
-        let Object(input) =
-            parse::<Object<Input>>(br#"{"displayName":"Dale","middleNames":[],"email":null}"#).unwrap();
+        let Object(input) = parse::<Object<Input>>(br#"{"displayName":"Dale","middleNames":[],"email":null}"#).unwrap();
         let (person, fields) = input.person();
         assert_eq!(fields, ["display_name", "middle_names"]);
         assert_eq!(person.display_name.as_deref(), Some("Dale"));

@@ -25,7 +25,11 @@ struct QueueOptions {
     offer_timeout: Option<i32>,
     /// AgentPriorityOneAtATimeRandom, AllAtOnce, AgentPriorityLongestIdle, AgentPriorityAllAtOnce, LongestIdle or
     /// OneAtATimeRandom.
-    #[serde(rename = "offeringAlgorithm", alias = "offerAlgorithm", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        rename = "offeringAlgorithm",
+        alias = "offerAlgorithm",
+        skip_serializing_if = "Option::is_none"
+    )]
     offering_algorithm: Option<OfferingAlgorithm>,
     #[serde(skip_serializing_if = "Option::is_none")]
     wrapup_timeout: Option<i32>,
@@ -138,7 +142,9 @@ pub(super) async fn create_queue(ask: Ask) -> Result<(StatusCode, Data<Queue>), 
         options_json,
     });
     let answer = ask.directory().create_queue(request).await;
-    let answer = answer.map_err(Terms::BODY.names(&[("options_json", "request")]).refuse())?.into_inner();
+    let answer = answer
+        .map_err(Terms::BODY.names(&[("options_json", "request")]).refuse())?
+        .into_inner();
     let data = Queue::of(given(answer.queue)?, ask.organization())?;
     Ok((StatusCode::CREATED, Data { data }))
 }
@@ -201,7 +207,12 @@ async fn change(ask: &Ask, remove: bool) -> Result<Vec<pb::MemberOutcome>, Refus
         agent_ids: AgentIds::read(ask)?,
         remove,
     });
-    Ok(ask.directory().change_queue_members(request).await?.into_inner().outcomes)
+    Ok(ask
+        .directory()
+        .change_queue_members(request)
+        .await?
+        .into_inner()
+        .outcomes)
 }
 
 /// Add agents to a queue

@@ -128,7 +128,7 @@ impl Terms {
                     message: Cow::Borrowed(text),
                     retry_after: None,
                 },
-                None => Refusal::of(told, self.part),
+                None => Refusal::of(&told, self.part),
             }
         }
     }
@@ -143,7 +143,7 @@ pub(crate) struct Refusal {
 }
 
 impl Refusal {
-    fn of(told: Told<'_>, part: Part) -> Self {
+    fn of(told: &Told<'_>, part: Part) -> Self {
         let (_, status, fixed) = TABLE
             .iter()
             .find(|(cause, ..)| *cause == told.cause)
@@ -186,7 +186,7 @@ impl Refusal {
 
     pub(super) fn not_found() -> Self {
         Self::of(
-            Told {
+            &Told {
                 cause: Cause::Kind(Kind::NotFound),
                 reason: "",
                 text: "",
@@ -199,7 +199,7 @@ impl Refusal {
 
     /// A failure of reading `part`.
     pub(super) fn reading(part: Part) -> impl FnOnce(Failure) -> Self {
-        move |failure| Self::of(failure.told(), part)
+        move |failure| Self::of(&failure.told(), part)
     }
 
     /// What is said to the caller.
@@ -227,7 +227,7 @@ fn rules(fields: &[(String, &str)]) -> String {
 
 impl From<Failure> for Refusal {
     fn from(failure: Failure) -> Self {
-        Self::of(failure.told(), Part::Body)
+        Self::of(&failure.told(), Part::Body)
     }
 }
 
@@ -333,7 +333,11 @@ mod tests {
 
     #[test]
     fn a_conflict_says_what_the_context_says() {
-        let status = fault::refuse(Kind::Conflict, "ASSIGNED_TO_ANOTHER", "the conversation is assigned to 7");
+        let status = fault::refuse(
+            Kind::Conflict,
+            "ASSIGNED_TO_ANOTHER",
+            "the conversation is assigned to 7",
+        );
         assert_eq!(
             shown(status.into()),
             (409, "{\"message\":\"the conversation is assigned to 7\"}".to_owned())

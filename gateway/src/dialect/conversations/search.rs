@@ -373,7 +373,10 @@ mod tests {
     fn each_form_of_a_condition_is_read() {
         let at = |seconds| Some(prost_types::Timestamp { seconds, nanos: 0 });
         let tag = read(r#"{"operator":{"values":["t"],"_type":"IncludesAll"},"_type":"TagId"}"#).unwrap();
-        assert_eq!((tag.field(), tag.operator()), (pb::FilterField::TagId, pb::FilterOperator::IncludesAll));
+        assert_eq!(
+            (tag.field(), tag.operator()),
+            (pb::FilterField::TagId, pb::FilterOperator::IncludesAll)
+        );
         assert_eq!(tag.values, ["t"]);
         let date = read(r#"{"operator":{"timestampFrom":"1970-01-01T00:00:01Z","timestampTo":"1970-01-01T00:00:02Z[GMT]","_type":"Between"},"_type":"CreationDate"}"#).unwrap();
         assert_eq!((date.from, date.to), (at(1), at(2)));
@@ -383,7 +386,10 @@ mod tests {
         assert_eq!((length.min, length.max), (Some(1), Some(2)));
         let long = read(r#"{"operator":{"duration":5,"_type":"LongerThanOrEqualTo"},"_type":"Duration"}"#).unwrap();
         assert_eq!((long.min, long.max), (Some(5), None));
-        let path = read(r#"{"operator":{"values":[["a","b"]],"_type":"IsOneOf"},"attributeId":"i","_type":"CustomAttribute"}"#).unwrap();
+        let path = read(
+            r#"{"operator":{"values":[["a","b"]],"_type":"IsOneOf"},"attributeId":"i","_type":"CustomAttribute"}"#,
+        )
+        .unwrap();
         assert_eq!((path.paths[0].values.len(), &*path.attribute_id), (2, "i"));
     }
 
@@ -407,7 +413,10 @@ mod tests {
                 "filters.conditions[0].field.attributeId is required",
             ),
         ] {
-            assert_eq!(read(field).unwrap_err(), format!("Invalid value for: body ({expected})"));
+            assert_eq!(
+                read(field).unwrap_err(),
+                format!("Invalid value for: body ({expected})")
+            );
         }
     }
 }

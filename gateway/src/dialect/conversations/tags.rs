@@ -35,7 +35,11 @@ impl From<pb::Tag> for Tag {
             id: tag.id,
             name: tag.name,
             color: tag.color,
-            state: if tag.active { TagState::Active } else { TagState::Inactive },
+            state: if tag.active {
+                TagState::Active
+            } else {
+                TagState::Inactive
+            },
         }
     }
 }

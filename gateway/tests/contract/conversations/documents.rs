@@ -35,7 +35,10 @@ async fn patch(world: &World, path: &str) -> Answer {
 async fn creating_and_importing_a_conversation() {
     let office = Office::open().await;
     let world = &office.world;
-    let body = with(fixture!("post-conversations.request"), &[("/requesterId", &office.user)]);
+    let body = with(
+        fixture!("post-conversations.request"),
+        &[("/requesterId", &office.user)],
+    );
     let made = world.post("/v1/conversations", body).await;
     assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
     alike(fixture!("post-conversations.response"), &made);
@@ -47,7 +50,9 @@ async fn creating_and_importing_a_conversation() {
     alike(fixture!("post-conversations-import.response"), &made);
     let errors = made.json["data"]["partialErrors"].as_array().unwrap();
     assert_eq!(errors.len(), 1, "only the empty message can't be used: {errors:?}");
-    let shown = world.get(&format!("/v1/conversations/{}", made.json["data"]["id"])).await;
+    let shown = world
+        .get(&format!("/v1/conversations/{}", made.json["data"]["id"]))
+        .await;
     assert_eq!(shown.json["data"]["_type"], "GenericConversation");
     assert_eq!(shown.json["data"]["createdAt"], "2021-12-01T11:00:00.001000Z");
     assert_eq!(shown.json["data"]["assignment"]["agentId"], office.agent.as_str());
@@ -80,13 +85,12 @@ async fn notes_messages_and_tags() {
     for at in 0..2 {
         let (wanted, given) = (&document["data"][at], &notes.json["data"][at]);
         assert_eq!(wanted["_type"], given["_type"], "{}", notes.text);
-        assert_same_shape(
-            &wanted.to_string().replace("[GMT]", ""),
-            &given.to_string(),
-            &[],
-        );
+        assert_same_shape(&wanted.to_string().replace("[GMT]", ""), &given.to_string(), &[]);
     }
-    alike(fixture!("get-conversation-notes.response"), &office.read(id, "/notes").await);
+    alike(
+        fixture!("get-conversation-notes.response"),
+        &office.read(id, "/notes").await,
+    );
 
     let body = with(fixture!("post-conversation-messages.request"), &[]);
     let message = world.post(&path("messages"), body).await;
@@ -139,7 +143,9 @@ async fn moving_a_conversation() {
     }
     // Without any body, whatever the header says of it.
     for (rest, state) in [("close", "Closed"), ("reopen", "Open")] {
-        let request = office.world.request(Method::PUT, &format!("/api/v1/conversations/{id}/{rest}"));
+        let request = office
+            .world
+            .request(Method::PUT, &format!("/api/v1/conversations/{id}/{rest}"));
         let answer = Answer::of(request.header("content-type", "application/json")).await;
         assert_eq!(answer.status, StatusCode::NO_CONTENT, "{}", answer.text);
         assert_eq!(office.read(id, "").await.json["data"]["state"], state, "{rest}");
@@ -180,15 +186,17 @@ async fn showing_a_chat_with_everything_it_can_have() {
     let path = format!("/v1/conversations/{chat}/custom-attributes");
     let patched = world.patch(&path, body).await;
     assert_eq!(patched.status, StatusCode::OK, "{}", patched.text);
-    let document: Value =
-        serde_json::from_str(fixture!("patch-conversation-custom-attributes.response")).unwrap();
+    let document: Value = serde_json::from_str(fixture!("patch-conversation-custom-attributes.response")).unwrap();
     for wanted in document["data"].as_array().unwrap() {
         let given = patched.json["data"].as_array().unwrap();
         let given = given.iter().find(|given| given["identifier"] == wanted["identifier"]);
         assert_eq!(given.unwrap()["value"], wanted["value"]);
         assert_eq!(given.unwrap()["name"], wanted["name"]);
     }
-    assert_eq!(world.patch(&path, json!({select: null})).await.json, json!({"data": []}));
+    assert_eq!(
+        world.patch(&path, json!({select: null})).await.json,
+        json!({"data": []})
+    );
 
     let shown = office.read(chat, "").await;
     // The direction of an example is one of two words; that it was inbound is our choice.
@@ -208,7 +216,10 @@ async fn the_activity_log_and_the_flows() {
     let id = office.conversation().await;
     office.put(id, "claim", json!({"agentId": office.agent})).await;
     let logs = [
-        (fixture!("get-conversation-activitylog.response"), office.read(id, "/activitylog").await),
+        (
+            fixture!("get-conversation-activitylog.response"),
+            office.read(id, "/activitylog").await,
+        ),
         (
             fixture!("get-conversations-activitylog.response"),
             office.world.get("/v1/conversations/activitylog").await,

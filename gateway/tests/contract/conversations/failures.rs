@@ -117,7 +117,9 @@ async fn each_documented_cause_has_its_words() {
     let messages = format!("/v1/conversations/{id}/messages");
     let note = world.post(&notes, json!({"message": "a", "agentId": NOBODY})).await;
     refused(&note, 400, "Agent was not found");
-    let note = world.post(&notes, json!({"message": "a", "createdAt": "yesterday"})).await;
+    let note = world
+        .post(&notes, json!({"message": "a", "createdAt": "yesterday"}))
+        .await;
     refused(
         &note,
         400,
@@ -129,13 +131,21 @@ async fn each_documented_cause_has_its_words() {
     assert_eq!(world.post(&messages, message.clone()).await.status, StatusCode::OK);
     refused(&world.post(&messages, message).await, 400, "Duplicate externalId");
     let again = office.email(json!({"externalId": "42"}));
-    refused(&world.post("/v1/conversations", again).await, 400, "Duplicate externalId");
+    refused(
+        &world.post("/v1/conversations", again).await,
+        400,
+        "Duplicate externalId",
+    );
     let callback = json!({"requesterId": office.user, "direction": "Inbound", "contactEndpointId": "+4511223355",
         "queueId": office.queue, "_type": "Callback"});
     let callback = world.post("/v1/conversations", callback).await;
     assert_eq!(callback.status, StatusCode::CREATED, "{}", callback.text);
     let path = format!("/v1/conversations/{}/messages", callback.json["data"]["id"]);
-    refused(&world.post(&path, inbound()).await, 400, "Unsupported ConversationChannel");
+    refused(
+        &world.post(&path, inbound()).await,
+        400,
+        "Unsupported ConversationChannel",
+    );
 
     for rest in ["close", "reopen"] {
         let answer = office.put(id, rest, json!({"userId": NOBODY})).await;
@@ -148,13 +158,24 @@ async fn each_documented_cause_has_its_words() {
     let body = json!({"queueId": office.queue, "userId": NOBODY});
     refused(&office.put(id, "transfer/queue", body).await, 400, "User not found");
 
-    assert_eq!(office.put(id, "claim", json!({"agentId": office.agent})).await.status, 204);
+    assert_eq!(
+        office.put(id, "claim", json!({"agentId": office.agent})).await.status,
+        204
+    );
     let claim = |agent: &str| json!({"agentId": agent, "force": false});
     let taken = office.put(id, "claim", claim(&office.other)).await;
     assert_eq!(taken.status, StatusCode::CONFLICT, "{}", taken.text);
-    assert!(taken.json["message"].as_str().unwrap().contains(&office.agent), "{}", taken.text);
+    assert!(
+        taken.json["message"].as_str().unwrap().contains(&office.agent),
+        "{}",
+        taken.text
+    );
     assert_eq!(office.put(id, "claim", claim(&office.agent)).await.status, 204);
-    refused(&office.put(id, "claim", json!({"agentId": NOBODY})).await, 404, NOT_FOUND);
+    refused(
+        &office.put(id, "claim", json!({"agentId": NOBODY})).await,
+        404,
+        NOT_FOUND,
+    );
 
     let path = format!("/v1/tags/{}/deactivate", office.tag);
     assert_eq!(Answer::of(world.request(Method::PATCH, &path)).await.status, 204);
@@ -175,7 +196,9 @@ async fn each_documented_cause_has_its_words() {
             "createdAt": "2021-12-01T11:00:00.001Z", "messages": [],
             "assignment": {"agentId": agent, "assignedAt": "2021-12-01T12:00:00.002Z"}, "_type": "GenericConversationImport"})
     };
-    let answer = world.post("/v1/conversations/import", import(NOBODY, &office.agent)).await;
+    let answer = world
+        .post("/v1/conversations/import", import(NOBODY, &office.agent))
+        .await;
     refused(&answer, 400, "Requester does not exist");
 
     let answer = world.get("/v1/agents?email=a@b.example&phone=%2B4511").await;
@@ -183,7 +206,10 @@ async fn each_documented_cause_has_its_words() {
     let answer = world.get("/v1/conversations/flows?channel=Twitter").await;
     assert_eq!(answer.status, 400, "{}", answer.text);
     let message = answer.json["message"].as_str().unwrap();
-    assert!(message.starts_with("Invalid value for: query parameter channel"), "{message}");
+    assert!(
+        message.starts_with("Invalid value for: query parameter channel"),
+        "{message}"
+    );
 }
 
 #[tokio::test]
@@ -220,7 +246,11 @@ async fn what_the_edge_refuses_is_told_in_the_words_of_the_paths_owner() {
     let answer = Answer::of(world.http.get(&tags).bearer_auth(&key)).await;
     refused(&answer, 403, UNAUTHORIZED);
     let search = format!("{}/v1/search/conversations?query=a", world.url);
-    refused(&Answer::of(world.http.get(search).bearer_auth(&key)).await, 401, UNAUTHORIZED);
+    refused(
+        &Answer::of(world.http.get(search).bearer_auth(&key)).await,
+        401,
+        UNAUTHORIZED,
+    );
     // The bare key is an authorization, too.
     let bare = world.http.get(&tags).header("authorization", &world.key);
     assert_eq!(Answer::of(bare).await.status, 200);

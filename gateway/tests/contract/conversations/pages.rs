@@ -64,13 +64,25 @@ async fn a_page_key_goes_with_the_parameters_it_was_made_for() {
         let answer = office.world.get(&foreign).await;
         assert_eq!(answer.status, 400, "{foreign}: {}", answer.text);
         let message = answer.json["message"].as_str().unwrap();
-        assert!(message.starts_with("Invalid value for: query parameter pageKey"), "{message}");
+        assert!(
+            message.starts_with("Invalid value for: query parameter pageKey"),
+            "{message}"
+        );
     }
-    for wrong in ["pageLimit=0", "pageLimit=x", "pageLimit=10001", "fromDatetime=now", "toDatetime=2021"] {
+    for wrong in [
+        "pageLimit=0",
+        "pageLimit=x",
+        "pageLimit=10001",
+        "fromDatetime=now",
+        "toDatetime=2021",
+    ] {
         let answer = office.world.get(&format!("{path}?{wrong}")).await;
         let name = wrong.split('=').next().unwrap();
         let message = answer.json["message"].as_str().unwrap();
         assert_eq!(answer.status, 400, "{wrong}");
-        assert!(message.starts_with(&format!("Invalid value for: query parameter {name} (")), "{message}");
+        assert!(
+            message.starts_with(&format!("Invalid value for: query parameter {name} (")),
+            "{message}"
+        );
     }
 }
