@@ -71,7 +71,7 @@ pub(super) async fn run(db: Db, schema: &'static str, wake: Arc<Notify>, redis: 
             "with marked as (
                  update {schema}.outbox as event set stream_id = entry.id
                  from unnest($1::bigint[], $2::text[]) as entry (event, id)
-                 where event.id = entry.event and event.stream_id is null and {held}
+                 where event.id = entry.event and {held}
              )
              update {schema}.relay_streams as known set last_stream_id = coalesce(last.id, last_stream_id)
              from unnest($3::text[], $4::text[]) as last (stream, id)

@@ -26,8 +26,8 @@ use crate::domain::{Error, Message, Mode, NewMessage};
 #[derive(Clone, Debug, clap::Args)]
 #[group(skip)]
 pub struct Config {
-    /// Connections that write messages; each thread is written by one of them.
-    #[arg(long, env = "HANDOFF_WRITE_SHARDS", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
+    /// Connections that write messages; each thread is written by one of them. More of them make smaller batches.
+    #[arg(long, env = "HANDOFF_WRITE_SHARDS", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub write_shards: u16,
     /// Messages that may wait for each of them; one more is refused with RESOURCE_EXHAUSTED.
     #[arg(long, env = "HANDOFF_WRITE_QUEUE", default_value_t = 2048)]
@@ -40,7 +40,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            write_shards: 2,
+            write_shards: 1,
             write_queue: 2048,
             write_batch: 128,
         }
