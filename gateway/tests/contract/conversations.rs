@@ -55,13 +55,13 @@ impl Office {
 
     /// A new e-mail conversation; its id.
     async fn conversation(&self) -> i64 {
-        let answer = self.world.post("/v1/conversations", self.email(json!({}))).await;
+        let answer = self.world.post("/v1/conversations", self.email(&json!({}))).await;
         assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text);
         answer.json["data"]["id"].as_i64().unwrap()
     }
 
     /// The body of a new e-mail conversation, with other members in its message.
-    fn email(&self, message: Value) -> Value {
+    fn email(&self, message: &Value) -> Value {
         let mut body = json!({
             "requesterId": self.user, "emailIntegrationId": "shop@email.example", "subject": "order #123",
             "message": inbound(), "language": "en", "_type": "Email",

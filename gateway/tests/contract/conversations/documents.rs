@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{Office, created};
 use crate::shape::assert_same_shape;
-use crate::support::{Answer, World};
+use crate::support::Answer;
 
 macro_rules! fixture {
     ($name:literal) => {
@@ -25,10 +25,6 @@ fn with(document: &str, ids: &[(&str, &str)]) -> Value {
         *value.pointer_mut(pointer).unwrap() = (*id).into();
     }
     value
-}
-
-async fn patch(world: &World, path: &str) -> Answer {
-    Answer::of(world.request(Method::PATCH, path)).await
 }
 
 #[tokio::test]

@@ -104,7 +104,7 @@ async fn what_another_organization_has_does_not_exist() {
     ] {
         refused(&office.world.get(&format!("/v1/{kind}/{id}")).await, 404, NOT_FOUND);
     }
-    let answer = office.world.post("/v1/conversations", office.email(json!({}))).await;
+    let answer = office.world.post("/v1/conversations", office.email(&json!({}))).await;
     refused(&answer, 404, NOT_FOUND);
 }
 
@@ -130,7 +130,7 @@ async fn each_documented_cause_has_its_words() {
     message["externalId"] = "42".into();
     assert_eq!(world.post(&messages, message.clone()).await.status, StatusCode::OK);
     refused(&world.post(&messages, message).await, 400, "Duplicate externalId");
-    let again = office.email(json!({"externalId": "42"}));
+    let again = office.email(&json!({"externalId": "42"}));
     refused(
         &world.post("/v1/conversations", again).await,
         400,
@@ -215,18 +215,18 @@ async fn each_documented_cause_has_its_words() {
 #[tokio::test]
 async fn a_union_without_its_type_is_refused_by_name() {
     let office = Office::open().await;
-    let mut body = office.email(json!({}));
+    let mut body = office.email(&json!({}));
     body.as_object_mut().unwrap().remove("_type");
     let answer = office.world.post("/v1/conversations", body).await;
     refused(&answer, 400, "Invalid value for: body (_type is required)");
-    let body = office.email(json!({"_type": "Sideways"}));
+    let body = office.email(&json!({"_type": "Sideways"}));
     let answer = office.world.post("/v1/conversations", body).await;
     refused(
         &answer,
         400,
         "Invalid value for: body (message._type must be one of Inbound, Outbound)",
     );
-    let body = office.email(json!({"_type": "Outbound"}));
+    let body = office.email(&json!({"_type": "Outbound"}));
     let answer = office.world.post("/v1/conversations", body).await;
     refused(&answer, 400, "Invalid value for: body (message.agentId is required)");
 }
