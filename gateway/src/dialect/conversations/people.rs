@@ -118,8 +118,8 @@ const FIELDS: [&str; 10] = [
 /// Fields of a list as callers know them.
 const LIST: Terms = Terms::BODY.names(&[("people", "data"), ("changes", "data"), ("person", "")]);
 
-fn outcomes<T: From<pb::Person>>(answer: pb::PeopleOutcomes) -> Result<Vec<Result<T, BulkError>>, Refusal> {
-    let outcomes = answer.outcomes.into_iter().map(|outcome| {
+fn outcomes<T: From<pb::Person>>(outcomes: Vec<pb::PersonOutcome>) -> Result<Vec<Result<T, BulkError>>, Refusal> {
+    let outcomes = outcomes.into_iter().map(|outcome| {
         Ok(match given(outcome.outcome)? {
             pb::person_outcome::Outcome::Person(person) => Ok(person.into()),
             pb::person_outcome::Outcome::Failure(failure) => Err(failure.into()),
@@ -155,7 +155,7 @@ async fn create<T: From<pb::Person>>(
         people: people.into_iter().map(|person| person.person().0).collect(),
     });
     let answer = ask.directory().create_people(request).await;
-    outcomes(answer.map_err(LIST.refuse())?.into_inner())
+    outcomes(answer.map_err(LIST.refuse())?.into_inner().outcomes)
 }
 
 /// Creates one person.
@@ -214,7 +214,7 @@ async fn update<T: From<pb::Person>>(
             changes,
         });
         let answer = ask.directory().update_people(request).await;
-        outcomes(answer.map_err(LIST.refuse())?.into_inner())?
+        outcomes(answer.map_err(LIST.refuse())?.into_inner().outcomes)?
     };
     for (index, error) in empty {
         results.insert(index.min(results.len()), Err(error));

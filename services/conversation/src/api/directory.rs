@@ -4,8 +4,8 @@ use proto::conversation::v1::directory_service_server::DirectoryService;
 
 super::methods! {
     DirectoryService {
-        create_people(CreatePeopleRequest) -> PeopleOutcomes;
-        update_people(UpdatePeopleRequest) -> PeopleOutcomes;
+        create_people(CreatePeopleRequest) -> CreatePeopleResponse;
+        update_people(UpdatePeopleRequest) -> UpdatePeopleResponse;
         get_person(GetPersonRequest) -> GetPersonResponse;
         list_people(ListPeopleRequest) -> ListPeopleResponse;
         remove_agent(RemoveAgentRequest) -> RemoveAgentResponse;

@@ -6,8 +6,8 @@ use platform::fault::Violation;
 use platform::time;
 use proto::conversation::v1::{
     self as wire, CreatePeopleRequest, GetPersonRequest, GetPersonResponse, ListPeopleRequest, ListPeopleResponse,
-    PatchEndUserAttributesRequest, PatchEndUserAttributesResponse, PeopleOutcomes, RemoveAgentRequest,
-    RemoveAgentResponse, UpdatePeopleRequest,
+    PatchEndUserAttributesRequest, PatchEndUserAttributesResponse, RemoveAgentRequest, RemoveAgentResponse,
+    UpdatePeopleRequest,
 };
 use sqlx::PgConnection;
 use tonic::{Response, Status};
@@ -33,7 +33,7 @@ impl Api {
         &self,
         call: Call,
         message: CreatePeopleRequest,
-    ) -> Result<Response<PeopleOutcomes>, Status> {
+    ) -> Result<Response<wire::CreatePeopleResponse>, Status> {
         let roles = parse_role(message.role).map_err(ConversationError::from)?;
         field::count("people", message.people.len(), 1, BULK).map_err(ConversationError::from)?;
         let people = message.people.clone();
@@ -44,7 +44,13 @@ impl Api {
             for input in people {
                 outcomes.push(create(org, tx, roles, input).await?);
             }
-            Ok(Done::new(subject(&outcomes), answer(outcomes)))
+            let subject = subject(&outcomes);
+            Ok(Done::new(
+                subject,
+                wire::CreatePeopleResponse {
+                    outcomes: answer(outcomes),
+                },
+            ))
         })
         .await
     }
@@ -53,7 +59,7 @@ impl Api {
         &self,
         call: Call,
         message: UpdatePeopleRequest,
-    ) -> Result<Response<PeopleOutcomes>, Status> {
+    ) -> Result<Response<wire::UpdatePeopleResponse>, Status> {
         let roles = parse_role(message.role).map_err(ConversationError::from)?;
         field::count("changes", message.changes.len(), 1, BULK).map_err(ConversationError::from)?;
         let changes = message.changes.clone();
@@ -64,7 +70,13 @@ impl Api {
             for change in changes {
                 outcomes.push(update(org, tx, roles, change).await?);
             }
-            Ok(Done::new(subject(&outcomes), answer(outcomes)))
+            let subject = subject(&outcomes);
+            Ok(Done::new(
+                subject,
+                wire::UpdatePeopleResponse {
+                    outcomes: answer(outcomes),
+                },
+            ))
         })
         .await
     }
@@ -348,16 +360,14 @@ fn integrity(id: Option<Uuid>, what: &str, clashes: &[Clash]) -> wire::Failure {
     )
 }
 
-fn answer(outcomes: Vec<Outcome>) -> PeopleOutcomes {
+fn answer(outcomes: Vec<Outcome>) -> Vec<wire::PersonOutcome> {
     let outcomes = outcomes.into_iter().map(|outcome| wire::PersonOutcome {
         outcome: Some(match outcome {
             Ok(person) => wire::person_outcome::Outcome::Person(person),
             Err(failure) => wire::person_outcome::Outcome::Failure(failure),
         }),
     });
-    PeopleOutcomes {
-        outcomes: outcomes.collect(),
-    }
+    outcomes.collect()
 }
 
 /// The wire form of a person with the values of custom attributes.

@@ -136,7 +136,9 @@ async fn what_belongs_to_another_organization_does_not_exist(_: PgPoolOptions, o
             .update_people(world.other.request(request))
             .await
             .unwrap();
-        let failure = crate::support::outcomes(answer.into_inner()).remove(0).unwrap_err();
+        let failure = crate::support::outcomes(answer.into_inner().outcomes)
+            .remove(0)
+            .unwrap_err();
         assert_eq!(failure.kind(), wire::FailureKind::NotFound);
     }
     let lists = world.other.request(wire::ListPeopleRequest {

@@ -15,10 +15,13 @@ fn change(id: &str, person: PersonInput, fields: &[&str]) -> wire::PersonChange 
 }
 
 async fn update(world: &World, role: Role, changes: Vec<wire::PersonChange>) -> Vec<Outcome> {
-    outcomes(ok!(world.update_people(wire::UpdatePeopleRequest {
-        role: role.into(),
-        changes,
-    })))
+    outcomes(
+        ok!(world.update_people(wire::UpdatePeopleRequest {
+            role: role.into(),
+            changes,
+        }))
+        .outcomes,
+    )
 }
 
 #[sqlx::test(migrator = "conversation_service::MIGRATOR")]
@@ -174,7 +177,7 @@ async fn of_many_who_take_one_address_at_once_one_succeeds(_: PgPoolOptions, opt
                 changes,
             };
             let answer = client.update_people(own.request(request)).await.unwrap();
-            outcomes(answer.into_inner()).remove(0).is_ok()
+            outcomes(answer.into_inner().outcomes).remove(0).is_ok()
         });
     }
     let succeeded = calls.join_all().await.into_iter().filter(|ok| *ok).count();

@@ -176,7 +176,7 @@ async fn an_address_a_number_and_an_external_id_belong_to_one_person_of_a_kind(
         .create_people(world.other.request(request))
         .await
         .unwrap();
-    outcomes(answer.into_inner()).remove(0).unwrap();
+    outcomes(answer.into_inner().outcomes).remove(0).unwrap();
 }
 
 #[sqlx::test(migrator = "conversation_service::MIGRATOR")]
@@ -196,7 +196,7 @@ async fn of_a_hundred_who_add_one_external_id_at_once_one_succeeds(_: PgPoolOpti
                 people: vec![input],
             };
             let answer = client.create_people(own.request(request)).await.unwrap();
-            outcomes(answer.into_inner()).remove(0)
+            outcomes(answer.into_inner().outcomes).remove(0)
         });
     }
     let (made, failed): (Vec<_>, Vec<_>) = calls.join_all().await.into_iter().partition(Result::is_ok);

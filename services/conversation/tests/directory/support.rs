@@ -109,10 +109,13 @@ impl World {
 
     /// What became of people who were to be created.
     pub(crate) async fn create(&self, role: wire::Role, people: Vec<wire::PersonInput>) -> Vec<Outcome> {
-        outcomes(ok!(self.create_people(wire::CreatePeopleRequest {
-            role: role.into(),
-            people,
-        })))
+        outcomes(
+            ok!(self.create_people(wire::CreatePeopleRequest {
+                role: role.into(),
+                people,
+            }))
+            .outcomes,
+        )
     }
 
     /// A new agent of that name.
@@ -144,9 +147,9 @@ impl World {
 /// What became of one person of a bulk request.
 pub(crate) type Outcome = Result<wire::Person, wire::Failure>;
 
-pub(crate) fn outcomes(answer: wire::PeopleOutcomes) -> Vec<Outcome> {
-    let outcomes = answer.outcomes.into_iter();
+pub(crate) fn outcomes(outcomes: Vec<wire::PersonOutcome>) -> Vec<Outcome> {
     outcomes
+        .into_iter()
         .map(|outcome| match outcome.outcome.unwrap() {
             wire::person_outcome::Outcome::Person(person) => Ok(person),
             wire::person_outcome::Outcome::Failure(failure) => Err(failure),
