@@ -97,7 +97,7 @@ type Outcomes = Data<Vec<BulkOutcome<Agent, BulkError>>>;
 /// Each succeeds or fails by itself; outcomes come in the order of the request.
 #[utoipa::path(post, path = "/v1/agents/bulk", tag = "Agents",
     request_body(content = Listed, content_type = "application/json"),
-    responses((status = 201, description = "What became of each", body = Outcomes)))]
+    responses((status = 201, description = "What became of each", body = Data<Vec<BulkOutcome<Agent, BulkError>>>)))]
 pub(super) async fn create_agents(ask: Ask) -> Result<(StatusCode, Outcomes), Refusal> {
     let data = people::create_all(&ask, Who::Agents).await?;
     Ok((StatusCode::CREATED, Data { data }))
@@ -109,7 +109,7 @@ pub(super) async fn create_agents(ask: Ask) -> Result<(StatusCode, Outcomes), Re
 /// request.
 #[utoipa::path(put, path = "/v1/agents", tag = "Agents",
     request_body(content = Vec<Input>, content_type = "application/json"),
-    responses((status = 200, description = "What became of each", body = Outcomes)))]
+    responses((status = 200, description = "What became of each", body = Data<Vec<BulkOutcome<Agent, BulkError>>>)))]
 pub(super) async fn replace_agents(ask: Ask) -> Result<Outcomes, Refusal> {
     let data = people::update_all(&ask, Who::Agents, Change::Put).await?;
     Ok(Data { data })
@@ -121,7 +121,7 @@ pub(super) async fn replace_agents(ask: Ask) -> Result<Outcomes, Refusal> {
 /// request.
 #[utoipa::path(patch, path = "/v1/agents", tag = "Agents",
     request_body(content = Vec<Input>, content_type = "application/json"),
-    responses((status = 200, description = "What became of each", body = Outcomes)))]
+    responses((status = 200, description = "What became of each", body = Data<Vec<BulkOutcome<Agent, BulkError>>>)))]
 pub(super) async fn patch_agents(ask: Ask) -> Result<Outcomes, Refusal> {
     let data = people::update_all(&ask, Who::Agents, Change::Patch).await?;
     Ok(Data { data })

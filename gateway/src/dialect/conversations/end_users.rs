@@ -105,7 +105,7 @@ type Outcomes = Data<Vec<BulkOutcome<EndUser, BulkError>>>;
 /// Each succeeds or fails by itself; outcomes come in the order of the request.
 #[utoipa::path(post, path = "/v1/endusers/bulk", tag = "End users",
     request_body(content = Listed, content_type = "application/json"),
-    responses((status = 201, description = "What became of each", body = Outcomes)))]
+    responses((status = 201, description = "What became of each", body = Data<Vec<BulkOutcome<EndUser, BulkError>>>)))]
 pub(super) async fn create_end_users(ask: Ask) -> Result<(StatusCode, Outcomes), Refusal> {
     let data = people::create_all(&ask, Who::EndUsers).await?;
     Ok((StatusCode::CREATED, Data { data }))
@@ -116,7 +116,7 @@ pub(super) async fn create_end_users(ask: Ask) -> Result<(StatusCode, Outcomes),
 /// Each succeeds or fails by itself; outcomes come in the order of the request.
 #[utoipa::path(put, path = "/v1/endusers", tag = "End users",
     request_body(content = Listed, content_type = "application/json"),
-    responses((status = 200, description = "What became of each", body = Outcomes)))]
+    responses((status = 200, description = "What became of each", body = Data<Vec<BulkOutcome<EndUser, BulkError>>>)))]
 pub(super) async fn replace_end_users(ask: Ask) -> Result<Outcomes, Refusal> {
     let data = people::update_all(&ask, Who::EndUsers, Change::Put).await?;
     Ok(Data { data })
@@ -127,7 +127,7 @@ pub(super) async fn replace_end_users(ask: Ask) -> Result<Outcomes, Refusal> {
 /// Each succeeds or fails by itself; outcomes come in the order of the request.
 #[utoipa::path(patch, path = "/v1/endusers", tag = "End users",
     request_body(content = Listed, content_type = "application/json"),
-    responses((status = 200, description = "What became of each", body = Outcomes)))]
+    responses((status = 200, description = "What became of each", body = Data<Vec<BulkOutcome<EndUser, BulkError>>>)))]
 pub(super) async fn patch_end_users(ask: Ask) -> Result<Outcomes, Refusal> {
     let data = people::update_all(&ask, Who::EndUsers, Change::Patch).await?;
     Ok(Data { data })

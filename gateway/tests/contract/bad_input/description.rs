@@ -17,9 +17,25 @@ pub(super) struct Operation {
 
 static DESCRIPTION: LazyLock<Value> = LazyLock::new(|| serde_json::from_str(&gateway::document()).unwrap());
 
+/// The paths of the conversations dialect, whose failures have another form: its own tests send it bad input.
+const OTHER_DIALECT: [&str; 9] = [
+    "/v1/agents",
+    "/v1/contact-endpoints",
+    "/v1/conversations",
+    "/v1/custom-attributes",
+    "/v1/endusers",
+    "/v1/queues",
+    "/v1/search",
+    "/v1/tags",
+    "/v1/teams",
+];
+
 pub(super) fn operations() -> Vec<Operation> {
     let mut operations = Vec::new();
     for (pattern, item) in DESCRIPTION["paths"].as_object().unwrap() {
+        if OTHER_DIALECT.iter().any(|root| pattern.starts_with(root)) {
+            continue;
+        }
         for (method, detail) in item.as_object().unwrap() {
             operations.push(Operation {
                 method: method.to_uppercase().parse().unwrap(),
@@ -28,7 +44,7 @@ pub(super) fn operations() -> Vec<Operation> {
             });
         }
     }
-    assert!(operations.len() > 50, "the description is read");
+    assert!(operations.len() > 30, "the description is read");
     operations
 }
 
