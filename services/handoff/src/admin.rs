@@ -5,7 +5,7 @@ use platform::access::{Access, OrgId, ServiceKey};
 use platform::db::{self, Db};
 use platform::link::Link;
 use platform::seal::MasterKey;
-use platform::server::{Limits, Server};
+use platform::server::{Limits, Server, Stack};
 use platform::{events, id};
 use proto::settings::v1::settings_service_client::SettingsServiceClient;
 use proto::settings::v1::{FindOrganizationRequest, Organization};
@@ -15,6 +15,8 @@ use proto::settings::v1::{FindOrganizationRequest, Organization};
 pub(crate) struct Settings {
     pub(crate) client: SettingsServiceClient<Link>,
     pub(crate) service_key: ServiceKey,
+    /// Where `client` leads, as long as it is held.
+    _server: Stack,
 }
 
 /// Opens the settings context. Its loops don't run here: what it has to tell waits in the database for those of the
@@ -34,10 +36,12 @@ pub(crate) fn settings(database: &db::Config) -> anyhow::Result<Settings> {
         },
     )
     .build();
-    link.lead_to(&running.stack());
+    let server = running.stack();
+    link.lead_to(&server);
     Ok(Settings {
         client: SettingsServiceClient::new(link),
         service_key,
+        _server: server,
     })
 }
 

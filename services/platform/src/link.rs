@@ -9,7 +9,8 @@ use tonic::body::Body;
 use tonic::transport::{Channel, Endpoint};
 use tower::{Service, ServiceExt as _};
 
-use crate::server::Stack;
+use crate::fault::{self, Kind};
+use crate::server::{Stack, WeakStack};
 use crate::telemetry;
 
 /// A way to a context. Made without connecting, so that nothing has a start order.
@@ -19,7 +20,7 @@ pub struct Link(Way);
 #[derive(Clone, Debug)]
 enum Way {
     Remote(Channel),
-    Local(Arc<OnceLock<Stack>>),
+    Local(Arc<OnceLock<WeakStack>>),
 }
 
 impl Link {
@@ -43,9 +44,12 @@ impl Link {
     }
 
     /// Says where a [`Link::local`] leads. Only the first time counts; a remote link stays as it is.
+    ///
+    /// The link does not keep the server alive: whoever runs it does, by its [`Running`](crate::server::Running) or a
+    /// clone of `stack`. Without one, calls are answered with `UNAVAILABLE`.
     pub fn lead_to(&self, stack: &Stack) {
         if let Way::Local(slot) = &self.0 {
-            let _ = slot.set(stack.clone());
+            let _ = slot.set(stack.downgrade());
         }
     }
 }
@@ -70,12 +74,50 @@ impl Service<http::Request<Body>> for Link {
                 Box::pin(async move { Ok(response.await?) })
             }
             Way::Local(slot) => {
-                let stack = slot.get().cloned();
+                let stack = slot.get().and_then(WeakStack::upgrade);
                 Box::pin(async move {
-                    let stack = stack.ok_or("the server of this link is not running yet")?;
+                    let stack = stack.ok_or_else(|| {
+                        fault::refuse(
+                            Kind::Unavailable,
+                            "DEPENDENCY_UNAVAILABLE",
+                            "temporarily unavailable, try again",
+                        )
+                    })?;
                     Ok(stack.oneshot(request).await.unwrap_or_else(|never| match never {}))
                 })
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proto::settings::v1::FindOrganizationRequest;
+    use proto::settings::v1::settings_service_client::SettingsServiceClient;
+    use tonic::Code;
+
+    use super::*;
+    use crate::OrgId;
+    use crate::access::{Access, ServiceKey};
+    use crate::server::{Limits, Server};
+
+    #[tokio::test]
+    async fn a_link_does_not_keep_its_own_server_alive() {
+        let (link, key) = (Link::local(), ServiceKey::random());
+        let find = async || {
+            let request = key.request(OrgId(uuid::Uuid::nil()), FindOrganizationRequest::default());
+            let answer = SettingsServiceClient::new(link.clone())
+                .find_organization(request)
+                .await;
+            answer.unwrap_err().code()
+        };
+        assert_eq!(find().await, Code::Unavailable, "it leads nowhere yet");
+        let running = Server::new(Access::new(link.clone(), key.clone()), Limits::default()).build();
+        link.lead_to(&running.stack());
+        assert_eq!(find().await, Code::Unimplemented, "nothing is mounted");
+        let stack = running.stack().downgrade();
+        drop(running);
+        assert!(stack.upgrade().is_none());
+        assert_eq!(find().await, Code::Unavailable);
     }
 }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -210,13 +210,14 @@ impl Running {
             Ok(())
         });
         let token = inner.clone();
-        let stack = self
+        let served = self
             .stack
+            .clone()
             .map_request(|request: ::http::Request<http::RequestBody>| request.map(Body::new));
         tasks.spawn(async move {
             // Calls in flight need the loops: those end when the last call has.
             let _loops = loops.drop_guard();
-            http::serve_grpc(listener, stack, http::Limits::grpc(), token).await?;
+            http::serve_grpc(listener, served, http::Limits::grpc(), token).await?;
             Ok(())
         });
         let mut result = Ok(());
@@ -228,6 +229,8 @@ impl Running {
             // One loop less is not the service that was asked for.
             inner.cancel();
         }
+        // Local links lead here for as long as a loop may follow one.
+        drop(self.stack);
         result
     }
 }
@@ -310,6 +313,29 @@ async fn report(health: &tonic_health::server::HealthReporter, names: &[&'static
 /// The mounted services behind their layers. Cloning is cheap.
 #[derive(Clone)]
 pub struct Stack(Arc<Shared>);
+
+impl Stack {
+    /// The same for who must not keep it alive: what is mounted holds links that lead back here.
+    pub(crate) fn downgrade(&self) -> WeakStack {
+        WeakStack(Arc::downgrade(&self.0))
+    }
+}
+
+/// A [`Stack`] as long as somebody else holds it.
+#[derive(Clone)]
+pub(crate) struct WeakStack(Weak<Shared>);
+
+impl WeakStack {
+    pub(crate) fn upgrade(&self) -> Option<Stack> {
+        self.0.upgrade().map(Stack)
+    }
+}
+
+impl std::fmt::Debug for WeakStack {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("WeakStack")
+    }
+}
 
 struct Shared {
     routes: Routes,

@@ -7,7 +7,7 @@ use platform::access::{Access, ServiceKey};
 use platform::events::redis;
 use platform::link::Link;
 use platform::seal::MasterKey;
-use platform::server::{Limits, Running, Server};
+use platform::server::{Limits, Running, Server, Stack};
 use platform::{Db, OrgId};
 use proto::conversation::v1 as wire;
 use proto::conversation::v1::conversation_service_client::ConversationServiceClient;
@@ -33,6 +33,7 @@ pub(crate) struct World {
     settings: SettingsServiceClient<Link>,
     settings_link: Link,
     options: PgConnectOptions,
+    _servers: [Stack; 2],
 }
 
 #[derive(Clone)]
@@ -94,10 +95,11 @@ impl World {
             },
         )
         .build();
-        settings_link.lead_to(&running.stack());
+        let servers = [running.stack(), running_on(&db, &settings_link, &service_key).stack()];
+        settings_link.lead_to(&servers[0]);
         let mut settings = SettingsServiceClient::new(settings_link.clone());
         let link = Link::local();
-        link.lead_to(&running_on(&db, &settings_link, &service_key).stack());
+        link.lead_to(&servers[1]);
         let own = tenant(&db, &mut settings, &service_key, "own").await;
         let other = tenant(&db, &mut settings, &service_key, "other").await;
         Self {
@@ -109,6 +111,7 @@ impl World {
             settings,
             settings_link,
             options,
+            _servers: servers,
         }
     }
 

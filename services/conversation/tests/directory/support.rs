@@ -5,7 +5,7 @@ use platform::access::{Access, ServiceKey};
 use platform::events::redis;
 use platform::link::Link;
 use platform::seal::MasterKey;
-use platform::server::{Limits, Server};
+use platform::server::{Limits, Server, Stack};
 use platform::{Db, OrgId};
 use proto::conversation::v1 as wire;
 use proto::conversation::v1::conversation_service_client::ConversationServiceClient;
@@ -26,6 +26,7 @@ pub(crate) struct World {
     pub(crate) other: Tenant,
     settings: SettingsServiceClient<Link>,
     service_key: ServiceKey,
+    _server: Stack,
 }
 
 #[derive(Clone)]
@@ -90,7 +91,8 @@ impl World {
             },
         )
         .build();
-        link.lead_to(&running.stack());
+        let server = running.stack();
+        link.lead_to(&server);
         let mut settings = SettingsServiceClient::new(link.clone());
         Self {
             own: tenant(&mut settings, &service_key, "own").await,
@@ -99,6 +101,7 @@ impl World {
             conversations: ConversationServiceClient::new(link),
             settings,
             service_key,
+            _server: server,
         }
     }
 

@@ -6,19 +6,17 @@ use platform::access::{Access, ServiceKey};
 use platform::events::redis;
 use platform::link::Link;
 use platform::seal::MasterKey;
-use platform::server::{Limits, Server};
+use platform::server::{Limits, Server, Stack};
 use platform::{Db, OrgId};
 use proto::settings::v1::settings_service_client::SettingsServiceClient;
 use proto::settings::v1::{CreateApiKeyRequest, CreateChatbotRequest, CreateOrganizationRequest};
 use settings_service::{Dependencies, SCHEMA, mail, mount};
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{Connection as _, PgConnection};
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt as _;
 use uuid::Uuid;
 
 pub(crate) struct World {
-    options: PgConnectOptions,
     pub(crate) db: Db,
     pub(crate) client: SettingsServiceClient<Link>,
     pub(crate) service_key: ServiceKey,
@@ -26,6 +24,7 @@ pub(crate) struct World {
     pub(crate) own: Tenant,
     /// Another one, which must not see anything of it.
     pub(crate) other: Tenant,
+    _server: Stack,
 }
 
 #[derive(Clone)]
@@ -36,7 +35,7 @@ pub(crate) struct Tenant {
 
 impl World {
     pub(crate) async fn new(options: PgConnectOptions) -> Self {
-        let db = Db::with_options(options.clone(), SCHEMA, 8);
+        let db = Db::with_options(options, SCHEMA, 8);
         let service_key = ServiceKey::random();
         let link = Link::local();
         let server = Server::new(Access::new(link.clone(), service_key.clone()), Limits::default());
@@ -51,17 +50,18 @@ impl World {
             },
         )
         .build();
-        link.lead_to(&running.stack());
+        let server = running.stack();
+        link.lead_to(&server);
         let mut client = SettingsServiceClient::new(link);
         let own = tenant(&mut client, &service_key, "own").await;
         let other = tenant(&mut client, &service_key, "other").await;
         Self {
-            options,
             db,
             client,
             service_key,
             own,
             other,
+            _server: server,
         }
     }
 
@@ -83,31 +83,6 @@ impl World {
             .await
             .unwrap();
         answer.into_inner().chatbot.unwrap().id
-    }
-}
-
-/// A service whose link leads to itself never ends, and its connections would hold the test's database up.
-impl Drop for World {
-    fn drop(&mut self) {
-        let options = self.options.clone();
-        // On a thread of its own, because the test's runtime is busy here.
-        let ending = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            runtime.block_on(async {
-                let mut connection = PgConnection::connect_with(&options).await?;
-                sqlx::query(
-                    "select pg_terminate_backend(pid) from pg_stat_activity
-                     where datname = current_database() and pid <> pg_backend_pid()",
-                )
-                .execute(&mut connection)
-                .await?;
-                connection.close().await
-            })
-        });
-        let ended = ending.join();
-        if !std::thread::panicking() {
-            ended.unwrap().unwrap();
-        }
     }
 }
 
