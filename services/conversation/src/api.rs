@@ -25,7 +25,7 @@ use platform::Db;
 use platform::access::Call;
 use platform::events::Outbox;
 use platform::fault;
-use platform::idempotency::{Claim, Idempotency};
+use platform::idempotency::{Done, Idempotency};
 use platform::page::Tokens;
 use platform::seal::MasterKey;
 use prost::Message;
@@ -64,21 +64,6 @@ pub(crate) struct Api {
     tokens: Tokens,
 }
 
-/// What a mutation made true: what it is about, so that a kept answer can be erased with it, and the answer.
-struct Done<A> {
-    subject: String,
-    answer: A,
-}
-
-impl<A> Done<A> {
-    fn new(subject: impl Into<String>, answer: A) -> Self {
-        Self {
-            subject: subject.into(),
-            answer,
-        }
-    }
-}
-
 impl Api {
     /// The services on their tables.
     pub(crate) fn new(db: Db, outbox: Outbox, master_key: &MasterKey) -> Self {
@@ -97,29 +82,9 @@ impl Api {
         A: Message + Default,
         F: AsyncFnOnce(&mut PgConnection) -> Result<Done<A>, ConversationError>,
     {
-        let mut tx = self.db.begin().await.map_err(ConversationError::from)?;
-        let ticket = match self.idempotency.claim(&mut tx, call, rpc, message).await? {
-            Claim::Fresh(ticket) => ticket,
-            Claim::Replay(answer) => {
-                tx.rollback().await.map_err(ConversationError::from)?;
-                return Ok(Response::new(answer));
-            }
-        };
-        let Done { subject, answer } = match effect(&mut tx).await {
-            Ok(done) => done,
-            Err(error) => {
-                // A failed rollback has no say in the answer: the server rolls back by itself.
-                let _ = tx.rollback().await;
-                return Err(error.into());
-            }
-        };
-        ticket
-            .keep(&mut tx, &subject, &answer)
-            .await
-            .map_err(ConversationError::from)?;
-        tx.commit().await.map_err(ConversationError::from)?;
+        let answer = self.idempotency.once(&self.db, call, rpc, message, effect).await?;
         self.outbox.wake();
-        Ok(Response::new(answer))
+        Ok(answer)
     }
 }
 

@@ -6,9 +6,10 @@
 use prost::Message;
 use sha2::{Digest as _, Sha256};
 use sqlx::{PgConnection, Row as _};
+use tonic::{Response, Status};
 
 use crate::access::Call;
-use crate::db;
+use crate::db::{self, Db};
 use crate::fault::{self, Kind};
 
 /// The first answers of one context.
@@ -60,32 +61,35 @@ impl fault::Fault for Error {
     }
 }
 
-impl From<Error> for tonic::Status {
+impl From<Error> for Status {
     fn from(error: Error) -> Self {
         fault::status(&error)
     }
 }
 
-/// What a key turned out to be.
+/// What a mutation made true.
 #[derive(Debug)]
-pub enum Claim<A> {
-    /// Nobody used it: go on, then [`Ticket::keep`] the answer.
-    Fresh(Ticket),
-    /// A retry: this is the first answer. Nothing must be done.
-    Replay(A),
+pub struct Done<A> {
+    subject: String,
+    answer: A,
 }
 
-/// The right to give the first answer.
-#[derive(Debug)]
-#[must_use = "the answer has to be kept, or a retry finds none"]
-pub struct Ticket(Option<Box<Row>>);
+impl<A> Done<A> {
+    /// `subject` is what it is about: a kept answer is erased with it.
+    pub fn new(subject: impl Into<String>, answer: A) -> Self {
+        Self {
+            subject: subject.into(),
+            answer,
+        }
+    }
+}
 
-#[derive(Debug)]
-struct Row {
-    keep: String,
-    call: Call,
-    rpc: &'static str,
-    key: String,
+/// What a key turned out to be.
+enum Claim<A> {
+    /// Nobody used it: go on, then [`Idempotency::keep`] the answer.
+    Fresh,
+    /// A retry: this is the first answer. Nothing must be done.
+    Replay(A),
 }
 
 /// What a request is recognized by: its encoded message.
@@ -112,43 +116,82 @@ impl Idempotency {
         }
     }
 
-    /// Claims the call's key, as the first statement of the effect's transaction. Without a key every call is fresh.
+    /// Makes `effect` true in one transaction, once for the call's key and its owner; a retry gets the first answer. A call
+    /// without a key is never taken for a retry.
     ///
     /// # Errors
-    /// [`Error`]. The transaction can't go on after one.
-    pub async fn claim<A: Message + Default>(
+    /// [`Error`], or what `effect` failed with: then nothing is done, and the key may be used again.
+    pub async fn once<M, A, E, F>(
+        &self,
+        db: &Db,
+        call: &Call,
+        rpc: &'static str,
+        message: &M,
+        effect: F,
+    ) -> Result<Response<A>, Status>
+    where
+        M: Message,
+        A: Message + Default,
+        E: From<sqlx::Error>,
+        Status: From<E>,
+        F: AsyncFnOnce(&mut PgConnection) -> Result<Done<A>, E>,
+    {
+        let mut tx = db.begin().await.map_err(E::from)?;
+        // A failed rollback has no say in the answer: the server rolls back by itself.
+        match self.claim(&mut tx, call, rpc, message).await {
+            Ok(Claim::Fresh) => {}
+            Ok(Claim::Replay(answer)) => {
+                let _ = tx.rollback().await;
+                return Ok(Response::new(answer));
+            }
+            Err(error) => {
+                let _ = tx.rollback().await;
+                return Err(error.into());
+            }
+        }
+        let Done { subject, answer } = match effect(&mut tx).await {
+            Ok(done) => done,
+            Err(error) => {
+                let _ = tx.rollback().await;
+                return Err(error.into());
+            }
+        };
+        self.keep(&mut tx, call, rpc, &subject, &answer)
+            .await
+            .map_err(E::from)?;
+        tx.commit().await.map_err(E::from)?;
+        Ok(Response::new(answer))
+    }
+
+    /// Claims the call's key, as the first statement of the effect's transaction.
+    async fn claim<A: Message + Default>(
         &self,
         tx: &mut PgConnection,
         call: &Call,
         rpc: &'static str,
         message: &impl Message,
     ) -> Result<Claim<A>, Error> {
-        let Some(key) = call.idempotency_key.clone() else {
-            return Ok(Claim::Fresh(Ticket(None)));
+        let Some(key) = &call.idempotency_key else {
+            return Ok(Claim::Fresh);
         };
         let hash = request_hash(message);
         let claimed = db::statement(&self.claim)
             .bind(call.caller.org.0)
             .bind(&*call.caller.owner)
             .bind(rpc)
-            .bind(&key)
+            .bind(key)
             .bind(hash.as_slice())
             .execute(&mut *tx)
             .await
             .map_err(waited_too_long)?;
         if claimed.rows_affected() == 1 {
-            return Ok(Claim::Fresh(Ticket(Some(Box::new(Row {
-                keep: self.keep.clone(),
-                call: call.clone(),
-                rpc,
-                key,
-            })))));
+            return Ok(Claim::Fresh);
         }
         let found = db::statement(&self.find)
             .bind(call.caller.org.0)
             .bind(&*call.caller.owner)
             .bind(rpc)
-            .bind(&key)
+            .bind(key)
             .fetch_optional(&mut *tx)
             .await?
             .ok_or(Error::Busy)?;
@@ -160,6 +203,30 @@ impl Idempotency {
             .map(Claim::Replay)
             .map_err(|error| Error::Storage(sqlx::Error::Decode(error.into())))
     }
+
+    /// Keeps the first answer, in the transaction in which the key was claimed.
+    async fn keep(
+        &self,
+        tx: &mut PgConnection,
+        call: &Call,
+        rpc: &'static str,
+        subject: &str,
+        answer: &impl Message,
+    ) -> Result<(), sqlx::Error> {
+        let Some(key) = &call.idempotency_key else {
+            return Ok(());
+        };
+        db::statement(&self.keep)
+            .bind(call.caller.org.0)
+            .bind(&*call.caller.owner)
+            .bind(rpc)
+            .bind(key)
+            .bind(subject)
+            .bind(answer.encode_to_vec())
+            .execute(tx)
+            .await
+            .map(drop)
+    }
 }
 
 /// Waiting for the first request ran into the lock timeout.
@@ -167,27 +234,5 @@ fn waited_too_long(error: sqlx::Error) -> Error {
     match fault::database_kind(&error) {
         Kind::Busy => Error::Busy,
         _ => Error::Storage(error),
-    }
-}
-
-impl Ticket {
-    /// Keeps the first answer, in the same transaction. `subject` is what it is about, for erasing it.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn keep(self, tx: &mut PgConnection, subject: &str, answer: &impl Message) -> Result<(), sqlx::Error> {
-        let Some(row) = self.0 else {
-            return Ok(());
-        };
-        db::statement(&row.keep)
-            .bind(row.call.caller.org.0)
-            .bind(&*row.call.caller.owner)
-            .bind(row.rpc)
-            .bind(&row.key)
-            .bind(subject)
-            .bind(answer.encode_to_vec())
-            .execute(tx)
-            .await
-            .map(drop)
     }
 }

@@ -12,7 +12,7 @@ mod prompts;
 use platform::Db;
 use platform::access::Call;
 use platform::events::{Event, Outbox, Stream};
-use platform::idempotency::{Claim, Idempotency};
+use platform::idempotency::{Done, Idempotency};
 use platform::page::Tokens;
 use platform::seal::MasterKey;
 use prost::Message;
@@ -58,23 +58,9 @@ impl Changed {
     }
 }
 
-/// What a mutation made true: what it is about, and the answer.
-struct Done<A> {
-    subject: String,
-    answer: A,
-}
-
-impl<A> Done<A> {
-    fn new(subject: impl Into<String>, answer: A) -> Self {
-        Self {
-            subject: subject.into(),
-            answer,
-        }
-    }
-
-    fn chatbot(id: &str, answer: A) -> Self {
-        Self::new(format!("chatbots/{id}"), answer)
-    }
+/// What was done about a chatbot.
+fn about_chatbot<A>(id: &str, answer: A) -> Done<A> {
+    Done::new(format!("chatbots/{id}"), answer)
 }
 
 impl Api {
@@ -96,29 +82,9 @@ impl Api {
         A: Message + Default,
         F: AsyncFnOnce(&mut PgConnection) -> Result<Done<A>, SettingsError>,
     {
-        let mut tx = self.db.begin().await.map_err(SettingsError::from)?;
-        let ticket = match self.idempotency.claim(&mut tx, call, rpc, message).await? {
-            Claim::Fresh(ticket) => ticket,
-            Claim::Replay(answer) => {
-                tx.rollback().await.map_err(SettingsError::from)?;
-                return Ok(Response::new(answer));
-            }
-        };
-        let Done { subject, answer } = match effect(&mut tx).await {
-            Ok(done) => done,
-            Err(error) => {
-                // A failed rollback has no say in the answer: the server rolls back by itself.
-                let _ = tx.rollback().await;
-                return Err(error.into());
-            }
-        };
-        ticket
-            .keep(&mut tx, &subject, &answer)
-            .await
-            .map_err(SettingsError::from)?;
-        tx.commit().await.map_err(SettingsError::from)?;
+        let answer = self.idempotency.once(&self.db, call, rpc, message, effect).await?;
         self.outbox.wake();
-        Ok(Response::new(answer))
+        Ok(answer)
     }
 
     /// Records `chatbot.changed`, with the sequence that was taken under the chatbot's lock.

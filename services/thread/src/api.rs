@@ -1,12 +1,13 @@
 //! The gRPC face: wire to domain, one step, domain to wire.
 
 use platform::access::Call;
-use platform::db::Tx;
-use platform::idempotency::{Claim, Ticket};
+use platform::idempotency::Done;
 use platform::page::Tokens;
 use platform::seal::MasterKey;
+use prost::Message;
 use proto::thread::v1 as pb;
 use proto::thread::v1::thread_service_server::ThreadService;
+use sqlx::PgConnection;
 use tonic::{Request, Response, Status};
 
 use crate::chatbots::Chatbots;
@@ -27,40 +28,18 @@ pub(crate) struct Api {
     pub(crate) master_key: MasterKey,
 }
 
-/// A mutation that goes on: its transaction, and the right to give the first answer.
-struct Begun {
-    tx: Tx,
-    ticket: Ticket,
-}
-
-/// Where a mutation stands after its key was looked at.
-enum Begin<A> {
-    Fresh(Begun),
-    Replay(A),
-}
-
 impl Api {
-    /// Opens the transaction of a mutation and claims its idempotency key.
-    async fn begin<A: prost::Message + Default>(
-        &self,
-        call: &Call,
-        rpc: &'static str,
-        message: &impl prost::Message,
-    ) -> Result<Begin<A>, Status> {
-        let mut tx = self.store.begin().await?;
-        match self.store.idempotency.claim(&mut tx, call, rpc, message).await? {
-            Claim::Fresh(ticket) => Ok(Begin::Fresh(Begun { tx, ticket })),
-            Claim::Replay(answer) => Ok(Begin::Replay(answer)),
-        }
-    }
-
-    /// Keeps the answer of a mutation and makes everything it did true.
-    async fn finish<A: prost::Message>(&self, begun: Begun, subject: &str, answer: A) -> Result<Response<A>, Status> {
-        let Begun { mut tx, ticket } = begun;
-        ticket.keep(&mut tx, subject, &answer).await.map_err(Error::from)?;
-        tx.commit().await.map_err(Error::from)?;
+    /// Makes `effect` true in one transaction, once per idempotency key; a retry gets the first answer.
+    async fn once<M, A, F>(&self, call: &Call, rpc: &'static str, message: &M, effect: F) -> Result<Response<A>, Status>
+    where
+        M: Message,
+        A: Message + Default,
+        F: AsyncFnOnce(&mut PgConnection) -> Result<Done<A>, Error>,
+    {
+        let Store { db, idempotency, .. } = &self.store;
+        let answer = idempotency.once(db, call, rpc, message, effect).await?;
         self.store.outbox.wake();
-        Ok(Response::new(answer))
+        Ok(answer)
     }
 }
 

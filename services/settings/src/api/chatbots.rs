@@ -11,7 +11,7 @@ use proto::settings::v1::{
 use sqlx::PgConnection;
 use tonic::{Request, Response, Status};
 
-use super::{Api, Changed, Done};
+use super::{Api, Changed, about_chatbot};
 use crate::domain::chatbot::{self, Chatbot, Icons, LlmModel, Profile, ProfileChange};
 use crate::domain::field::Change;
 use crate::domain::general::GeneralSettings;
@@ -33,7 +33,7 @@ pub(super) async fn create(
         let answer = CreateChatbotResponse {
             chatbot: Some(chatbot.into()),
         };
-        Ok(Done::chatbot(&id, answer))
+        Ok(about_chatbot(&id, answer))
     })
     .await
 }
@@ -156,7 +156,7 @@ pub(super) async fn update(
         let answer = UpdateChatbotResponse {
             chatbot: Some(chatbot.into()),
         };
-        Ok(Done::chatbot(&id, answer))
+        Ok(about_chatbot(&id, answer))
     })
     .await
 }
@@ -171,7 +171,7 @@ pub(super) async fn delete(
         let sequence = Store::touch_chatbot(call.org(), tx, &id).await?;
         Store::delete_chatbot(call.org(), tx, &id).await?;
         api.tell(&call, tx, &id, sequence, Changed::Deleted).await?;
-        Ok(Done::chatbot(&id, DeleteChatbotResponse {}))
+        Ok(about_chatbot(&id, DeleteChatbotResponse {}))
     })
     .await
 }

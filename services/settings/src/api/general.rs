@@ -9,7 +9,7 @@ use proto::settings::v1::{
 };
 use tonic::{Request, Response, Status};
 
-use super::{Api, Changed, Done, json};
+use super::{Api, Changed, about_chatbot, json};
 use crate::domain::general::{self, ChatStart, FALLBACK_MESSAGE, GeneralSettings, GeneralSettingsChange};
 use crate::domain::{SettingsError, field};
 use crate::store::Store;
@@ -42,7 +42,7 @@ pub(super) async fn update(
         let answer = UpdateGeneralSettingsResponse {
             settings: Some(settings.into()),
         };
-        Ok(Done::chatbot(&id, answer))
+        Ok(about_chatbot(&id, answer))
     })
     .await
 }

@@ -10,7 +10,7 @@ use proto::settings::v1::{
 };
 use tonic::{Request, Response, Status};
 
-use super::{Api, Changed, Done};
+use super::{Api, Changed, about_chatbot};
 use crate::domain::human_support::{self, HumanSupportChange, HumanSupportSettings};
 use crate::domain::{SettingsError, field};
 use crate::store::Store;
@@ -32,7 +32,7 @@ pub(super) async fn create(
         let answer = CreateHumanSupportSettingsResponse {
             settings: Some(settings.into()),
         };
-        Ok(Done::chatbot(&id, answer))
+        Ok(about_chatbot(&id, answer))
     })
     .await
 }
@@ -67,7 +67,7 @@ pub(super) async fn update(
         let answer = UpdateHumanSupportSettingsResponse {
             settings: Some(settings.into()),
         };
-        Ok(Done::chatbot(&id, answer))
+        Ok(about_chatbot(&id, answer))
     })
     .await
 }
@@ -83,7 +83,7 @@ pub(super) async fn delete(
         Store::delete_human_support(call.org(), tx, &id).await?;
         api.tell(&call, tx, &id, sequence, Changed::HumanSupportSettings)
             .await?;
-        Ok(Done::chatbot(&id, DeleteHumanSupportSettingsResponse {}))
+        Ok(about_chatbot(&id, DeleteHumanSupportSettingsResponse {}))
     })
     .await
 }

@@ -8,7 +8,7 @@ use proto::settings::v1::{
 };
 use tonic::{Request, Response, Status};
 
-use super::{Api, Changed, Done};
+use super::{Api, Changed, about_chatbot};
 use crate::domain::prompt::{FollowUpPrompt, Prompt};
 use crate::domain::{SettingsError, field};
 use crate::store::Store;
@@ -33,7 +33,7 @@ pub(super) async fn create_quick(
         let answer = CreateQuickPromptResponse {
             prompt: Some(prompt.into()),
         };
-        Ok(Done::chatbot(&id, answer))
+        Ok(about_chatbot(&id, answer))
     })
     .await
 }
@@ -90,7 +90,7 @@ pub(super) async fn create_follow_up(
         let answer = CreateFollowUpPromptResponse {
             prompt: Some(follow_up.into()),
         };
-        Ok(Done::chatbot(&id, answer))
+        Ok(about_chatbot(&id, answer))
     })
     .await
 }

@@ -6,7 +6,7 @@ use proto::thread::v1 as pb;
 use tonic::{Response, Status};
 use uuid::Uuid;
 
-use super::{Api, Begin, wire};
+use super::{Api, Done, wire};
 use crate::domain::{Error, EscalationStep, Want, lookup, optional_text};
 
 const MAX_PROMPT: usize = 2000;
@@ -19,29 +19,25 @@ impl Api {
     ) -> Result<Response<pb::ToggleEscalationResponse>, Status> {
         lookup("thread_id", &message.thread_id)?;
         let profile = self.chatbots.profile(call.org(), &message.chatbot_id).await?;
-        let mut begun = match self.begin(&call, "ToggleEscalation", &message).await? {
-            Begin::Fresh(begun) => begun,
-            Begin::Replay(answer) => return Ok(Response::new(answer)),
-        };
-        let mut thread = self
-            .store
-            .lock_thread(&mut begun.tx, call.org(), &message.chatbot_id, &message.thread_id)
-            .await?;
-        let step = EscalationStep::decide(thread.escalated, Want::Toggle, profile.confirmation.as_deref());
-        let system_message = match step {
-            Some(step) => Some(
-                self.store
-                    .escalate(&mut begun.tx, &call, &mut thread, &step, None)
-                    .await?,
-            ),
-            None => None,
-        };
-        let subject = format!("threads/{}", thread.id);
-        let answer = pb::ToggleEscalationResponse {
-            system_message: system_message.map(|message| wire::message(message, &thread.chatbot_id, &thread.thread_id)),
-            thread: Some(wire::thread(thread, &profile)),
-        };
-        self.finish(begun, &subject, answer).await
+        self.once(&call, "ToggleEscalation", &message, async |tx| {
+            let mut thread = self
+                .store
+                .lock_thread(tx, call.org(), &message.chatbot_id, &message.thread_id)
+                .await?;
+            let step = EscalationStep::decide(thread.escalated, Want::Toggle, profile.confirmation.as_deref());
+            let system_message = match step {
+                Some(step) => Some(self.store.escalate(tx, &call, &mut thread, &step, None).await?),
+                None => None,
+            };
+            let subject = format!("threads/{}", thread.id);
+            let answer = pb::ToggleEscalationResponse {
+                system_message: system_message
+                    .map(|message| wire::message(message, &thread.chatbot_id, &thread.thread_id)),
+                thread: Some(wire::thread(thread, &profile)),
+            };
+            Ok(Done::new(subject, answer))
+        })
+        .await
     }
 
     pub(super) async fn escalate(
@@ -55,29 +51,29 @@ impl Api {
             None => None,
         };
         let profile = self.chatbots.profile(call.org(), &message.chatbot_id).await?;
-        let mut begun = match self.begin(&call, "Escalate", &message).await? {
-            Begin::Fresh(begun) => begun,
-            Begin::Replay(answer) => return Ok(Response::new(answer)),
-        };
-        let mut thread = self
-            .store
-            .lock_thread(&mut begun.tx, call.org(), &message.chatbot_id, &message.thread_id)
-            .await?;
-        let step = EscalationStep::decide(thread.escalated, Want::Set(true), profile.confirmation.as_deref());
-        let system_message = match step {
-            Some(step) => Some(
-                self.store
-                    .escalate(&mut begun.tx, &call, &mut thread, &step, prompt.as_deref())
-                    .await?,
-            ),
-            None => None,
-        };
-        let subject = format!("threads/{}", thread.id);
-        let answer = pb::EscalateResponse {
-            system_message: system_message.map(|message| wire::message(message, &thread.chatbot_id, &thread.thread_id)),
-            thread: Some(wire::thread(thread, &profile)),
-        };
-        self.finish(begun, &subject, answer).await
+        self.once(&call, "Escalate", &message, async |tx| {
+            let mut thread = self
+                .store
+                .lock_thread(tx, call.org(), &message.chatbot_id, &message.thread_id)
+                .await?;
+            let step = EscalationStep::decide(thread.escalated, Want::Set(true), profile.confirmation.as_deref());
+            let system_message = match step {
+                Some(step) => Some(
+                    self.store
+                        .escalate(tx, &call, &mut thread, &step, prompt.as_deref())
+                        .await?,
+                ),
+                None => None,
+            };
+            let subject = format!("threads/{}", thread.id);
+            let answer = pb::EscalateResponse {
+                system_message: system_message
+                    .map(|message| wire::message(message, &thread.chatbot_id, &thread.thread_id)),
+                thread: Some(wire::thread(thread, &profile)),
+            };
+            Ok(Done::new(subject, answer))
+        })
+        .await
     }
 
     pub(super) async fn list_escalations(
@@ -111,14 +107,13 @@ impl Api {
     ) -> Result<Response<pb::AcknowledgeEscalationResponse>, Status> {
         // What is not a UUID is as unknown as one that was never given out.
         let id = platform::id::parse(lookup("id", &message.id)?).ok_or(Error::EscalationNotFound)?;
-        let mut begun = match self.begin(&call, "AcknowledgeEscalation", &message).await? {
-            Begin::Fresh(begun) => begun,
-            Begin::Replay(answer) => return Ok(Response::new(answer)),
-        };
-        let escalation = self.store.acknowledge(&mut begun.tx, &call, id).await?;
-        let answer = pb::AcknowledgeEscalationResponse {
-            escalation: Some(wire::escalation(escalation)),
-        };
-        self.finish(begun, &format!("escalations/{id}"), answer).await
+        self.once(&call, "AcknowledgeEscalation", &message, async |tx| {
+            let escalation = self.store.acknowledge(tx, &call, id).await?;
+            let answer = pb::AcknowledgeEscalationResponse {
+                escalation: Some(wire::escalation(escalation)),
+            };
+            Ok(Done::new(format!("escalations/{id}"), answer))
+        })
+        .await
     }
 }

@@ -5,9 +5,10 @@ use platform::page;
 use proto::thread::v1 as pb;
 use serde::Serialize;
 use serde_json::json;
+use sqlx::PgConnection;
 use tonic::{Response, Status};
 
-use super::{Api, Begin, wire};
+use super::{Api, Done, wire};
 use crate::domain::{
     Author, Error, Message, Mode, NewMessage, SystemMessageType, content, icon_url, lookup, message_id, sources, text,
     thread_id,
@@ -65,37 +66,34 @@ impl Api {
         }
         let chatbot_id = request.chatbot_id.clone();
         let profile = self.chatbots.profile(call.org(), &chatbot_id).await?;
-        let mut begun = match self.begin(&call, RPC, &request).await? {
-            Begin::Fresh(begun) => begun,
-            Begin::Replay(answer) => return Ok(Response::new(answer)),
-        };
-        let thread = NewThread {
-            id: platform::id::new(),
-            chatbot_id,
-            thread_id: platform::id::random().to_string(),
-            mode: profile.start.unwrap_or(Mode::Ai),
-            platform_source: "api".to_owned(),
-            visitor: None,
-        };
-        let mut thread = self.store.insert_thread(&mut begun.tx, call.org(), thread).await?;
-        let created = json!({ "chatbotId": thread.chatbot_id, "threadId": thread.thread_id });
-        self.store
-            .tell(&mut begun.tx, &call, &mut thread, "thread.created", created)
-            .await?;
-        let event =
-            serde_json::to_value(MessageEvent::new(&thread.chatbot_id, &thread.thread_id, &new)).unwrap_or_default();
-        let stored = self.store.append(&mut begun.tx, call.org(), &mut thread, new).await?;
-        self.store
-            .tell(&mut begun.tx, &call, &mut thread, "message.created", event)
-            .await?;
-        self.store
-            .save_thread(&mut begun.tx, call.org(), &mut thread, None)
-            .await?;
-        let subject = stored.id.to_string();
-        let answer = pb::AppendMessageResponse {
-            message: Some(wire::message(stored, &thread.chatbot_id, &thread.thread_id)),
-        };
-        self.finish(begun, &subject, answer).await
+        self.once(&call, RPC, &request, async |tx| {
+            let thread = NewThread {
+                id: platform::id::new(),
+                chatbot_id,
+                thread_id: platform::id::random().to_string(),
+                mode: profile.start.unwrap_or(Mode::Ai),
+                platform_source: "api".to_owned(),
+                visitor: None,
+            };
+            let mut thread = self.store.insert_thread(tx, call.org(), thread).await?;
+            let created = json!({ "chatbotId": thread.chatbot_id, "threadId": thread.thread_id });
+            self.store
+                .tell(tx, &call, &mut thread, "thread.created", created)
+                .await?;
+            let event = serde_json::to_value(MessageEvent::new(&thread.chatbot_id, &thread.thread_id, &new))
+                .unwrap_or_default();
+            let stored = self.store.append(tx, call.org(), &mut thread, new).await?;
+            self.store
+                .tell(tx, &call, &mut thread, "message.created", event)
+                .await?;
+            self.store.save_thread(tx, call.org(), &mut thread, None).await?;
+            let subject = stored.id.to_string();
+            let answer = pb::AppendMessageResponse {
+                message: Some(wire::message(stored, &thread.chatbot_id, &thread.thread_id)),
+            };
+            Ok(Done::new(subject, answer))
+        })
+        .await
     }
 
     pub(super) async fn list_messages(
@@ -159,61 +157,50 @@ impl Api {
         let id = platform::id::parse(lookup("message_id", &message.message_id)?).ok_or(Error::MessageNotFound)?;
         lookup("thread_id", message.thread_id.as_deref().unwrap_or_default())?;
         self.chatbots.profile(call.org(), &message.chatbot_id).await?;
-        let mut begun = match self.begin(&call, "UpdateMessage", &request).await? {
-            Begin::Fresh(begun) => begun,
-            Begin::Replay(answer) => return Ok(Response::new(answer)),
-        };
-        let (mut thread, mut stored) = self
-            .store
-            .lock_message(
-                &mut begun.tx,
-                call.org(),
-                &message.chatbot_id,
-                message.thread_id.as_deref(),
-                id,
-            )
-            .await?;
-        let told_before = thread.event_sequence;
-        if let Some(text) = new_content
-            && text != stored.content
-        {
-            if stored.author == Author::System {
-                return Err(Error::invalid("content", "of a system message can't be edited").into());
-            }
-            stored.content = text;
-            stored.edited_by = Some(call.caller.owner.to_string());
-            self.store
-                .save_message(&mut begun.tx, call.org(), &mut stored, true)
+        self.once(&call, "UpdateMessage", &request, async |tx| {
+            let (mut thread, mut stored) = self
+                .store
+                .lock_message(tx, call.org(), &message.chatbot_id, message.thread_id.as_deref(), id)
                 .await?;
-            self.tell_message(&mut begun.tx, &call, &mut thread, &stored).await?;
-        }
-        if let Some(reaction) = reaction {
-            // On a question and its answer shown as one, the reaction is to the answer.
-            let answer = if stored.author == Author::User {
-                self.store.answer_to(&mut begun.tx, call.org(), stored.id).await?
-            } else {
-                None
+            let told_before = thread.event_sequence;
+            if let Some(text) = new_content
+                && text != stored.content
+            {
+                if stored.author == Author::System {
+                    return Err(Error::invalid("content", "of a system message can't be edited"));
+                }
+                stored.content = text;
+                stored.edited_by = Some(call.caller.owner.to_string());
+                self.store.save_message(tx, call.org(), &mut stored, true).await?;
+                self.tell_message(tx, &call, &mut thread, &stored).await?;
+            }
+            if let Some(reaction) = reaction {
+                // On a question and its answer shown as one, the reaction is to the answer.
+                let answer = if stored.author == Author::User {
+                    self.store.answer_to(tx, call.org(), stored.id).await?
+                } else {
+                    None
+                };
+                let target = answer.unwrap_or_else(|| stored.clone());
+                let reacted = self.react(tx, &call, &mut thread, target, reaction).await?;
+                if reacted.id == stored.id {
+                    stored = reacted;
+                }
+            }
+            if thread.event_sequence > told_before {
+                self.store.save_thread(tx, call.org(), &mut thread, None).await?;
+            }
+            let answer = pb::UpdateMessageResponse {
+                message: Some(wire::message(stored, &thread.chatbot_id, &thread.thread_id)),
             };
-            let target = answer.unwrap_or_else(|| stored.clone());
-            let reacted = self.react(&mut begun.tx, &call, &mut thread, target, reaction).await?;
-            if reacted.id == stored.id {
-                stored = reacted;
-            }
-        }
-        if thread.event_sequence > told_before {
-            self.store
-                .save_thread(&mut begun.tx, call.org(), &mut thread, None)
-                .await?;
-        }
-        let answer = pb::UpdateMessageResponse {
-            message: Some(wire::message(stored, &thread.chatbot_id, &thread.thread_id)),
-        };
-        self.finish(begun, &id.to_string(), answer).await
+            Ok(Done::new(id.to_string(), answer))
+        })
+        .await
     }
 
     async fn react(
         &self,
-        tx: &mut platform::db::Tx,
+        tx: &mut PgConnection,
         call: &Call,
         thread: &mut crate::domain::Thread,
         mut target: Message,
@@ -236,7 +223,7 @@ impl Api {
 
     async fn tell_message(
         &self,
-        tx: &mut platform::db::Tx,
+        tx: &mut PgConnection,
         call: &Call,
         thread: &mut crate::domain::Thread,
         message: &Message,

@@ -8,7 +8,7 @@ use proto::thread::v1 as pb;
 use serde_json::json;
 use tonic::{Response, Status};
 
-use super::{Api, Begin, wire};
+use super::{Api, Done, wire};
 use crate::domain::{
     Error, EscalationStep, Thread, ThreadChange, VisitorChange, Want, email, lookup, optional_bytes, optional_text,
     tags, text, thread_id, webhook_url,
@@ -47,34 +47,29 @@ impl Api {
         };
         let profile = self.chatbots.profile(call.org(), &message.chatbot_id).await?;
 
-        let mut begun = match self.begin(&call, "CreateThread", &request).await? {
-            Begin::Fresh(begun) => begun,
-            Begin::Replay(answer) => return Ok(Response::new(answer)),
-        };
-        let visitor = match address {
-            Some(address) => Some(self.store.visitor_by_email(&mut begun.tx, call.org(), &address).await?),
-            None => None,
-        };
-        let new = NewThread {
-            id,
-            chatbot_id: message.chatbot_id,
-            thread_id,
-            mode: asked_mode.or(profile.start).unwrap_or(crate::domain::Mode::Ai),
-            platform_source,
-            visitor,
-        };
-        let mut thread = self.store.insert_thread(&mut begun.tx, call.org(), new).await?;
-        let data = snapshot_of(&thread);
-        self.store
-            .tell(&mut begun.tx, &call, &mut thread, "thread.created", data)
-            .await?;
-        self.store
-            .save_thread(&mut begun.tx, call.org(), &mut thread, None)
-            .await?;
-        let answer = pb::CreateThreadResponse {
-            thread: Some(wire::thread(thread, &profile)),
-        };
-        self.finish(begun, &format!("threads/{id}"), answer).await
+        self.once(&call, "CreateThread", &request, async |tx| {
+            let visitor = match address {
+                Some(address) => Some(self.store.visitor_by_email(tx, call.org(), &address).await?),
+                None => None,
+            };
+            let new = NewThread {
+                id,
+                chatbot_id: message.chatbot_id,
+                thread_id,
+                mode: asked_mode.or(profile.start).unwrap_or(crate::domain::Mode::Ai),
+                platform_source,
+                visitor,
+            };
+            let mut thread = self.store.insert_thread(tx, call.org(), new).await?;
+            let data = snapshot_of(&thread);
+            self.store.tell(tx, &call, &mut thread, "thread.created", data).await?;
+            self.store.save_thread(tx, call.org(), &mut thread, None).await?;
+            let answer = pb::CreateThreadResponse {
+                thread: Some(wire::thread(thread, &profile)),
+            };
+            Ok(Done::new(format!("threads/{id}"), answer))
+        })
+        .await
     }
 
     pub(super) async fn list_threads(
@@ -187,42 +182,35 @@ impl Api {
         let visitor = message.visitor.map(visitor_change).transpose()?;
         let profile = self.chatbots.profile(call.org(), &message.chatbot_id).await?;
 
-        let mut begun = match self.begin(&call, "UpdateThread", &request).await? {
-            Begin::Fresh(begun) => begun,
-            Begin::Replay(answer) => return Ok(Response::new(answer)),
-        };
-        let mut thread = self
-            .store
-            .lock_thread(&mut begun.tx, call.org(), &message.chatbot_id, &message.thread_id)
-            .await?;
-        change.webhook_token = token.map(|token| {
-            let place = format!("thread.threads.webhook_token/{}/{}", call.org(), thread.id);
-            token.map(|token| self.master_key.seal(place.as_bytes(), token.as_bytes()))
-        });
-        let mut changed = change.apply(&mut thread);
-        if let Some(visitor) = visitor {
-            let current = thread.visitor.take();
-            thread.visitor = Some(
+        self.once(&call, "UpdateThread", &request, async |tx| {
+            let mut thread = self
+                .store
+                .lock_thread(tx, call.org(), &message.chatbot_id, &message.thread_id)
+                .await?;
+            change.webhook_token = token.map(|token| {
+                let place = format!("thread.threads.webhook_token/{}/{}", call.org(), thread.id);
+                token.map(|token| self.master_key.seal(place.as_bytes(), token.as_bytes()))
+            });
+            let mut changed = change.apply(&mut thread);
+            if let Some(visitor) = visitor {
+                let current = thread.visitor.take();
+                thread.visitor = Some(self.store.change_visitor(tx, call.org(), current, &visitor).await?);
+                changed = true;
+            }
+            if changed {
+                let data = snapshot_of(&thread);
+                self.store.tell(tx, &call, &mut thread, "thread.updated", data).await?;
                 self.store
-                    .change_visitor(&mut begun.tx, call.org(), current, &visitor)
-                    .await?,
-            );
-            changed = true;
-        }
-        if changed {
-            let data = snapshot_of(&thread);
-            self.store
-                .tell(&mut begun.tx, &call, &mut thread, "thread.updated", data)
-                .await?;
-            self.store
-                .save_thread(&mut begun.tx, call.org(), &mut thread, change.webhook_token.as_ref())
-                .await?;
-        }
-        let subject = format!("threads/{}", thread.id);
-        let answer = pb::UpdateThreadResponse {
-            thread: Some(wire::thread(thread, &profile)),
-        };
-        self.finish(begun, &subject, answer).await
+                    .save_thread(tx, call.org(), &mut thread, change.webhook_token.as_ref())
+                    .await?;
+            }
+            let subject = format!("threads/{}", thread.id);
+            let answer = pb::UpdateThreadResponse {
+                thread: Some(wire::thread(thread, &profile)),
+            };
+            Ok(Done::new(subject, answer))
+        })
+        .await
     }
 
     pub(super) async fn bulk_update_threads(
@@ -248,40 +236,32 @@ impl Api {
         }
         let profile = self.chatbots.profile(call.org(), &message.chatbot_id).await?;
 
-        let mut begun = match self.begin(&call, "BulkUpdateThreads", &request).await? {
-            Begin::Fresh(begun) => begun,
-            Begin::Replay(answer) => return Ok(Response::new(answer)),
-        };
-        let mut threads = self
-            .store
-            .lock_threads(&mut begun.tx, call.org(), &message.chatbot_id, &ids)
-            .await?;
-        let mut answered = Vec::with_capacity(ids.len());
-        for (id, (change, escalated)) in ids.into_iter().zip(changes) {
-            let found = threads.iter().position(|thread| thread.thread_id == id);
-            let mut thread = threads.swap_remove(found.ok_or(Error::ThreadNotFound(id))?);
-            if change.apply(&mut thread) {
-                let data = snapshot_of(&thread);
-                self.store
-                    .tell(&mut begun.tx, &call, &mut thread, "thread.updated", data)
-                    .await?;
-                self.store
-                    .save_thread(&mut begun.tx, call.org(), &mut thread, None)
-                    .await?;
+        self.once(&call, "BulkUpdateThreads", &request, async |tx| {
+            let mut threads = self
+                .store
+                .lock_threads(tx, call.org(), &message.chatbot_id, &ids)
+                .await?;
+            let mut answered = Vec::with_capacity(ids.len());
+            for (id, (change, escalated)) in ids.into_iter().zip(changes) {
+                let found = threads.iter().position(|thread| thread.thread_id == id);
+                let mut thread = threads.swap_remove(found.ok_or(Error::ThreadNotFound(id))?);
+                if change.apply(&mut thread) {
+                    let data = snapshot_of(&thread);
+                    self.store.tell(tx, &call, &mut thread, "thread.updated", data).await?;
+                    self.store.save_thread(tx, call.org(), &mut thread, None).await?;
+                }
+                let step = escalated.and_then(|target| {
+                    EscalationStep::decide(thread.escalated, Want::Set(target), profile.confirmation.as_deref())
+                });
+                if let Some(step) = step {
+                    self.store.escalate(tx, &call, &mut thread, &step, None).await?;
+                }
+                answered.push(wire::thread(thread, &profile));
             }
-            let step = escalated.and_then(|target| {
-                EscalationStep::decide(thread.escalated, Want::Set(target), profile.confirmation.as_deref())
-            });
-            if let Some(step) = step {
-                self.store
-                    .escalate(&mut begun.tx, &call, &mut thread, &step, None)
-                    .await?;
-            }
-            answered.push(wire::thread(thread, &profile));
-        }
-        let answer = pb::BulkUpdateThreadsResponse { threads: answered };
-        self.finish(begun, &format!("chatbots/{}", message.chatbot_id), answer)
-            .await
+            let answer = pb::BulkUpdateThreadsResponse { threads: answered };
+            Ok(Done::new(format!("chatbots/{}", message.chatbot_id), answer))
+        })
+        .await
     }
 
     pub(super) async fn end_thread(
@@ -291,34 +271,29 @@ impl Api {
     ) -> Result<Response<pb::EndThreadResponse>, Status> {
         lookup("thread_id", &message.thread_id)?;
         let profile = self.chatbots.profile(call.org(), &message.chatbot_id).await?;
-        let mut begun = match self.begin(&call, "EndThread", &message).await? {
-            Begin::Fresh(begun) => begun,
-            Begin::Replay(answer) => return Ok(Response::new(answer)),
-        };
-        let mut thread = self
-            .store
-            .lock_thread(&mut begun.tx, call.org(), &message.chatbot_id, &message.thread_id)
-            .await?;
-        if thread.ended_at.is_none() {
-            thread.ended_at = Some(thread.updated_at);
-            if thread.escalated {
-                thread.escalated = false;
-                thread.mode = crate::domain::Mode::Ai;
-                self.store.resolve(&mut begun.tx, &call, &thread).await?;
+        self.once(&call, "EndThread", &message, async |tx| {
+            let mut thread = self
+                .store
+                .lock_thread(tx, call.org(), &message.chatbot_id, &message.thread_id)
+                .await?;
+            if thread.ended_at.is_none() {
+                thread.ended_at = Some(thread.updated_at);
+                if thread.escalated {
+                    thread.escalated = false;
+                    thread.mode = crate::domain::Mode::Ai;
+                    self.store.resolve(tx, &call, &thread).await?;
+                }
+                let data = snapshot_of(&thread);
+                self.store.tell(tx, &call, &mut thread, "thread.ended", data).await?;
+                self.store.save_thread(tx, call.org(), &mut thread, None).await?;
             }
-            let data = snapshot_of(&thread);
-            self.store
-                .tell(&mut begun.tx, &call, &mut thread, "thread.ended", data)
-                .await?;
-            self.store
-                .save_thread(&mut begun.tx, call.org(), &mut thread, None)
-                .await?;
-        }
-        let subject = format!("threads/{}", thread.id);
-        let answer = pb::EndThreadResponse {
-            thread: Some(wire::thread(thread, &profile)),
-        };
-        self.finish(begun, &subject, answer).await
+            let subject = format!("threads/{}", thread.id);
+            let answer = pb::EndThreadResponse {
+                thread: Some(wire::thread(thread, &profile)),
+            };
+            Ok(Done::new(subject, answer))
+        })
+        .await
     }
 }
 
