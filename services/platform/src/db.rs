@@ -130,11 +130,8 @@ impl Db {
         }))
     }
 
-    /// A connection from the pool.
-    ///
-    /// # Errors
-    /// [`sqlx::Error::PoolTimedOut`] when there is none within two seconds, or why the connect failed.
-    pub async fn acquire(&self) -> Result<Conn, sqlx::Error> {
+    /// A connection from the pool; [`sqlx::Error::PoolTimedOut`] when there is none within two seconds.
+    async fn acquire(&self) -> Result<Conn, sqlx::Error> {
         timeout(ACQUIRE, self.acquire_unbounded())
             .await
             .unwrap_or(Err(sqlx::Error::PoolTimedOut))
@@ -165,16 +162,17 @@ impl Db {
             connection: Some(connection),
             pool: Arc::clone(&self.0),
             permit: Some(permit),
-            clean: false,
+            left: Left::Statement,
         }
     }
 
     /// A transaction, `READ COMMITTED`. Dropped without [`Tx::commit`] it is rolled back.
     ///
     /// # Errors
-    /// As [`Db::acquire`].
+    /// [`sqlx::Error::PoolTimedOut`] when no connection is free within two seconds, or why the connect failed.
     pub async fn begin(&self) -> Result<Tx, sqlx::Error> {
         let mut conn = self.acquire().await?;
+        conn.left = Left::Transaction;
         (&mut *conn).execute("begin").await?;
         Ok(Tx(conn))
     }
@@ -182,7 +180,7 @@ impl Db {
     /// A connection outside the pool, for a worker that keeps it.
     ///
     /// # Errors
-    /// As [`Db::acquire`].
+    /// As [`Db::begin`].
     pub async fn dedicated(&self) -> Result<PgConnection, sqlx::Error> {
         timeout(ACQUIRE, connect(&self.0.options))
             .await
@@ -265,18 +263,25 @@ async fn alive(connection: &mut PgConnection) -> bool {
 }
 
 /// A connection on loan from a [`Db`].
-pub struct Conn {
+struct Conn {
     connection: Option<PgConnection>,
     pool: Arc<Pool>,
     permit: Option<OwnedSemaphorePermit>,
-    clean: bool,
+    left: Left,
+}
+
+/// What a connection that comes back may be in the middle of.
+#[derive(Clone, Copy, Debug)]
+enum Left {
+    Nothing,
+    /// Its answer may not have been read to its end.
+    Statement,
+    Transaction,
 }
 
 impl fmt::Debug for Conn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Conn")
-            .field("clean", &self.clean)
-            .finish_non_exhaustive()
+        f.debug_struct("Conn").field("left", &self.left).finish_non_exhaustive()
     }
 }
 
@@ -299,15 +304,23 @@ impl Drop for Conn {
             return;
         };
         let pool = Arc::clone(&self.pool);
-        if self.clean {
+        let left = self.left;
+        if matches!(left, Left::Nothing) {
             pool.put(connection);
             return;
         }
-        // Left in the middle of something: roll back what is open, and give it back only if that works in time.
+        // It is given back only if it comes to its end in time.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(async move {
                 let _permit = permit;
-                if matches!(timeout(CHECK, (&mut connection).execute("rollback")).await, Ok(Ok(_))) {
+                let end = async {
+                    match left {
+                        Left::Transaction => (&mut connection).execute("rollback").await.map(drop),
+                        // Without a transaction the server would complain of a rollback.
+                        Left::Nothing | Left::Statement => connection.ping().await,
+                    }
+                };
+                if matches!(timeout(CHECK, end).await, Ok(Ok(()))) {
                     pool.put(connection);
                 }
             });
@@ -333,20 +346,27 @@ impl Tx {
     ///
     /// # Errors
     /// When the commit fails; whether it took effect is then unknown if the connection was lost.
-    pub async fn commit(mut self) -> Result<(), sqlx::Error> {
-        (&mut *self.0).execute("commit").await?;
-        self.0.clean = true;
-        Ok(())
+    pub async fn commit(self) -> Result<(), sqlx::Error> {
+        self.end("commit").await
     }
 
     /// Undoes everything done in it.
     ///
     /// # Errors
     /// When the connection is lost: the server rolls back by itself then.
-    pub async fn rollback(mut self) -> Result<(), sqlx::Error> {
-        (&mut *self.0).execute("rollback").await?;
-        self.0.clean = true;
-        Ok(())
+    pub async fn rollback(self) -> Result<(), sqlx::Error> {
+        self.end("rollback").await
+    }
+
+    async fn end(mut self, how: &'static str) -> Result<(), sqlx::Error> {
+        let ended = (&mut *self.0).execute(how).await;
+        self.0.left = match &ended {
+            Ok(_) => Left::Nothing,
+            // A refused commit ends the transaction as well.
+            Err(sqlx::Error::Database(_)) => Left::Statement,
+            Err(_) => Left::Transaction,
+        };
+        ended.map(drop)
     }
 }
 
@@ -384,7 +404,7 @@ impl<'p> Executor<'p> for &'p Db {
                     yield step;
                 }
             }
-            conn.clean = true;
+            conn.left = Left::Nothing;
         }
         .boxed()
     }
@@ -398,7 +418,9 @@ impl<'p> Executor<'p> for &'p Db {
         Box::pin(async move {
             let mut conn = db.acquire().await?;
             let row = (&mut *conn).fetch_optional(query).await;
-            conn.clean = row.is_ok();
+            if row.is_ok() {
+                conn.left = Left::Nothing;
+            }
             row
         })
     }
