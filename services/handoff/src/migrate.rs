@@ -7,7 +7,7 @@ use sqlx::migrate::Migrator;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Change nothing; list what is missing and fail when something is
+    /// Change nothing; list what is missing and fail when something is. What a newer version has added is listed too
     #[arg(long)]
     check: bool,
     #[command(flatten)]
@@ -25,10 +25,14 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let mut missing = 0;
     for (schema, migrator) in SCHEMAS {
         if args.check {
-            for migration in db.pending(migrator).await? {
-                println!("{schema} {migration}");
-                missing += 1;
+            let difference = db.compare(migrator).await?;
+            for migration in &difference.missing {
+                println!("{schema} {migration}: missing");
             }
+            for number in &difference.newer {
+                println!("{schema} {number}: of a newer version");
+            }
+            missing += difference.missing.len();
         } else {
             db.migrate(migrator).await?;
         }

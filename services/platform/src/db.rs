@@ -195,7 +195,8 @@ impl Db {
         sqlx::query("select 1").execute(self).await.map(drop)
     }
 
-    /// Brings a schema up to date, under a lock that lets one process do it.
+    /// Brings a schema up to date, under a lock that lets one process do it. What a newer version has added to it stays:
+    /// migrations are written so that the version before them still works.
     ///
     /// # Errors
     /// When the database can't be reached or a migration fails.
@@ -205,6 +206,7 @@ impl Db {
         (&mut connection).execute("set statement_timeout = '10min'").await?;
         // Another process may be at it for longer than a lock is waited for.
         let mut attempts = 0;
+        let migrator = tolerant(migrator);
         while let Err(error) = migrator.run(&mut connection).await {
             attempts += 1;
             if !waited_for_lock(&error) || attempts == MIGRATE_ATTEMPTS {
@@ -216,11 +218,11 @@ impl Db {
         Ok(())
     }
 
-    /// The migrations that are missing from the schema.
+    /// What a schema and the migrations of this version have not in common.
     ///
     /// # Errors
     /// When the database can't be reached.
-    pub async fn pending(&self, migrator: &Migrator) -> anyhow::Result<Vec<String>> {
+    pub async fn compare(&self, migrator: &Migrator) -> anyhow::Result<Difference> {
         use sqlx::migrate::Migrate as _;
         let mut connection = connect(&self.0.options).await?;
         let table = migrator.table_name.clone();
@@ -233,11 +235,38 @@ impl Db {
         } else {
             Vec::new()
         };
-        Ok(migrator
+        let missing = migrator
             .iter()
             .filter(|migration| !applied.iter().any(|done| done.version == migration.version))
             .map(|migration| format!("{} {}", migration.version, migration.description))
-            .collect())
+            .collect();
+        let newer = applied
+            .iter()
+            .map(|done| done.version)
+            .filter(|version| !migrator.version_exists(*version))
+            .collect();
+        Ok(Difference { missing, newer })
+    }
+}
+
+/// What a schema and the migrations of one version have not in common.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// Migrations that the schema lacks: number and name.
+    pub missing: Vec<String>,
+    /// Numbers of migrations that only a newer version knows.
+    pub newer: Vec<i64>,
+}
+
+/// The same migrations, for a schema that may have more: a version that was rolled back has to start.
+fn tolerant(migrator: &Migrator) -> Migrator {
+    Migrator {
+        migrations: migrator.migrations.clone(),
+        ignore_missing: true,
+        locking: migrator.locking,
+        no_tx: migrator.no_tx,
+        table_name: migrator.table_name.clone(),
+        create_schemas: migrator.create_schemas.clone(),
     }
 }
 

@@ -14,6 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::access::{Access, ServiceKey};
+use crate::db::Difference;
 use crate::events::redis;
 use crate::fault::{self, Kind};
 use crate::link::Link;
@@ -333,9 +334,12 @@ pub async fn prepare(db: &Db, migrations: &Migrator, startup: Startup) -> anyhow
     if !startup.allow_unsafe_durability {
         refuse_unsafe(db).await?;
     }
+    let Difference { missing, newer } = db.compare(migrations).await?;
+    if !newer.is_empty() {
+        tracing::warn!(migrations = ?newer, "a newer version has migrated the schema");
+    }
     if startup.no_migrate {
-        let pending = db.pending(migrations).await?;
-        anyhow::ensure!(pending.is_empty(), "migrations are missing: {}", pending.join(", "));
+        anyhow::ensure!(missing.is_empty(), "migrations are missing: {}", missing.join(", "));
         return Ok(());
     }
     db.migrate(migrations).await.context("a migration failed")

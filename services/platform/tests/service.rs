@@ -215,9 +215,13 @@ async fn a_taken_address_is_refused_until_somebody_listens() {
     assert!(error.contains(&address.to_string()), "{error}");
 }
 
+fn migration(version: i64, sql: &'static str) -> Migration {
+    let sql = sql.into_sql_str();
+    Migration::new(version, "a name".into(), MigrationType::Simple, sql, false)
+}
+
 fn migrations() -> &'static Migrator {
-    let sql = AssertSqlSafe("create table migrated ()").into_sql_str();
-    let one = Migration::new(1, "one".into(), MigrationType::Simple, sql, false);
+    let one = migration(1, "create table migrated ()");
     Box::leak(Box::new(Migrator::with_migrations(vec![one])))
 }
 
@@ -276,11 +280,28 @@ async fn a_schema_that_is_behind_is_refused_when_it_may_not_be_migrated(_: PgPoo
         ..UNSAFE
     };
     let error = service::prepare(&db, migrations(), behind).await.unwrap_err();
-    assert!(error.to_string().contains("1 one"), "{error}");
+    assert!(error.to_string().contains("1 a name"), "{error}");
     assert!(!is_migrated(&db).await);
     service::prepare(&db, migrations(), UNSAFE).await.unwrap();
     assert!(is_migrated(&db).await);
     service::prepare(&db, migrations(), behind).await.unwrap();
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_version_that_was_rolled_back_starts_on_the_newer_schema(_: PgPoolOptions, options: PgConnectOptions) {
+    let db = open(&options);
+    let two = migration(2, "create table newer ()");
+    let newer = Migrator::with_migrations(migrations().iter().cloned().chain([two]).collect());
+    service::prepare(&db, &newer, UNSAFE).await.unwrap();
+    service::prepare(&db, migrations(), UNSAFE).await.unwrap();
+    let difference = db.compare(migrations()).await.unwrap();
+    assert_eq!((difference.missing, difference.newer), (vec![], vec![2]));
+
+    let changed = migration(1, "create table changed ()");
+    let changed = Migrator::with_migrations(vec![changed]);
+    let error = service::prepare(&db, &changed, UNSAFE).await.unwrap_err();
+    let error = format!("{error:#}");
+    assert!(error.contains("migration 1"), "{error}");
 }
 
 #[sqlx::test(migrations = false)]
