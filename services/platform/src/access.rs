@@ -1,28 +1,30 @@
 //! Who calls: API keys, what they stand for, and which method they open.
 
-use std::borrow::Cow;
-use std::collections::HashMap;
+mod call;
+mod failures;
+mod key;
+mod known;
+
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use parking_lot::{Mutex, RwLock};
 use proto::settings::v1::ResolveApiKeyRequest;
 use proto::settings::v1::settings_service_client::SettingsServiceClient;
-use rand::RngCore as _;
 use sha2::{Digest as _, Sha256};
-use subtle::ConstantTimeEq as _;
 use tokio::time::timeout;
-use tonic::metadata::MetadataMap;
-use tonic::{Code, Request, Status};
+use tonic::{Code, Status};
 use uuid::Uuid;
+
+pub use call::Call;
+pub use key::{ApiKey, ServiceKey};
 
 use crate::fault::{self, Kind};
 use crate::link::Link;
 use crate::time::{self, Time};
+use failures::Failures;
+use key::credential;
+use known::{Age, Known};
 
 /// The organization something belongs to: the first argument of everything that touches stored data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -38,77 +40,6 @@ impl std::fmt::Display for OrgId {
 pub const INTERNAL: &str = "internal";
 /// Metadata in which the service key names the organization it acts for: a UUID.
 pub const ORGANIZATION: &str = "handoff-organization";
-
-/// An API key's text: `hk_` and 64 bytes in URL-safe base64: its organization, its id, 256 random bits.
-#[derive(Clone, Copy)]
-pub struct ApiKey {
-    /// Whose key it is.
-    pub org: OrgId,
-    /// Its public name.
-    pub id: Uuid,
-    secret: [u8; 32],
-}
-
-impl std::fmt::Debug for ApiKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ApiKey").field("id", &self.id).finish_non_exhaustive()
-    }
-}
-
-impl ApiKey {
-    /// A new key.
-    pub fn mint(org: OrgId) -> Self {
-        let mut secret = [0; 32];
-        rand::rng().fill_bytes(&mut secret);
-        Self {
-            org,
-            id: crate::id::random(),
-            secret,
-        }
-    }
-
-    /// Reads a key's text; `None` unless it has the form of one.
-    pub fn parse(text: &str) -> Option<Self> {
-        let bytes: [u8; 64] = URL_SAFE_NO_PAD
-            .decode(text.strip_prefix("hk_")?)
-            .ok()?
-            .try_into()
-            .ok()?;
-        Some(Self {
-            org: OrgId(Uuid::from_slice(&bytes[..16]).ok()?),
-            id: Uuid::from_slice(&bytes[16..32]).ok()?,
-            secret: bytes[32..].try_into().ok()?,
-        })
-    }
-
-    /// The text a caller presents.
-    pub fn to_text(&self) -> String {
-        let bytes = [self.org.0.as_bytes().as_slice(), self.id.as_bytes(), &self.secret].concat();
-        format!("hk_{}", URL_SAFE_NO_PAD.encode(bytes))
-    }
-
-    /// What is stored of it. The secret has full entropy, so one plain hash is enough.
-    pub fn hash(&self) -> [u8; 32] {
-        Sha256::digest(self.secret).into()
-    }
-
-    /// Whether it is the key of which `hash` was stored, compared in constant time.
-    pub fn matches(&self, hash: &[u8]) -> bool {
-        self.hash().ct_eq(hash).into()
-    }
-}
-
-/// The key in an `Authorization` header: `Bearer <key>`, the bare key, or `Basic` with the key as password and any user.
-fn credential(header: &str) -> Option<Cow<'_, str>> {
-    let header = header.trim_start();
-    let (scheme, rest) = header.split_once(' ').unwrap_or(("", header));
-    let rest = rest.trim();
-    if scheme.eq_ignore_ascii_case("basic") {
-        let decoded = String::from_utf8(STANDARD.decode(rest).ok()?).ok()?;
-        return decoded.split_once(':').map(|(_, key)| Cow::Owned(key.to_owned()));
-    }
-    ((scheme.is_empty() || scheme.eq_ignore_ascii_case("bearer")) && !rest.is_empty()).then_some(Cow::Borrowed(rest))
-}
 
 /// A caller who has proved who he is.
 #[derive(Clone, Debug)]
@@ -144,79 +75,8 @@ impl Caller {
     }
 }
 
-/// The deployment's own key, for background work. It never leaves the deployment.
-#[derive(Clone)]
-pub struct ServiceKey {
-    text: Arc<str>,
-    /// What presented keys are compared with, so that comparing tells nothing of the text.
-    digest: [u8; 32],
-}
-
-impl std::fmt::Debug for ServiceKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("ServiceKey")
-    }
-}
-
-impl std::str::FromStr for ServiceKey {
-    type Err = &'static str;
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        // Files with secrets tend to end in a line feed.
-        let text = text.trim();
-        let fits = text.len() >= 32 && text.bytes().all(|byte| byte.is_ascii_graphic());
-        fits.then(|| Self::new(text))
-            .ok_or("a service key is at least 32 printable characters")
-    }
-}
-
-impl ServiceKey {
-    fn new(text: &str) -> Self {
-        Self {
-            text: Arc::from(text),
-            digest: Sha256::digest(text).into(),
-        }
-    }
-
-    /// A new one, for a deployment that is one process.
-    pub fn random() -> Self {
-        let mut secret = [0; 32];
-        rand::rng().fill_bytes(&mut secret);
-        Self::new(&URL_SAFE_NO_PAD.encode(secret))
-    }
-
-    /// Its text, for the configuration of another process of the same deployment.
-    pub fn reveal(&self) -> &str {
-        &self.text
-    }
-
-    fn is(&self, digest: &[u8; 32]) -> bool {
-        self.digest.ct_eq(digest).into()
-    }
-
-    /// A request that acts for `org` in the deployment's own name.
-    pub fn request<T>(&self, org: OrgId, message: T) -> Request<T> {
-        let mut request = Request::new(message);
-        let metadata = request.metadata_mut();
-        if let Ok(value) = format!("Bearer {}", self.text).parse() {
-            metadata.insert("authorization", value);
-        }
-        if let Ok(value) = org.to_string().parse() {
-            metadata.insert(ORGANIZATION, value);
-        }
-        request
-    }
-}
-
-/// Answers are used without asking again for this long: so long does a revoked key live.
-const FRESH: Duration = Duration::from_secs(5);
-/// From this age on an answer is renewed in the background, so that a busy key never waits.
-const RENEW: Duration = Duration::from_secs(3);
-/// While settings can't be reached, a known key is honoured for this long.
-const STALE: Duration = Duration::from_mins(1);
 /// Settings can't be reached when it takes longer than this over a known key: most of the deadline is for the call itself.
 const MOMENT: Duration = Duration::from_secs(1);
-/// Callers kept; a full cache forgets the old ones, or all.
-const CACHED: usize = 20_000;
 
 /// Turns credentials into callers, by asking settings and remembering the answer for seconds.
 #[derive(Clone)]
@@ -225,19 +85,8 @@ pub struct Access(Arc<Inner>);
 struct Inner {
     settings: SettingsServiceClient<Link>,
     service_key: ServiceKey,
-    known: RwLock<HashMap<[u8; 32], Known>>,
-    failures: Mutex<HashMap<IpAddr, Failures>>,
-}
-
-struct Known {
-    caller: Caller,
-    at: Instant,
-    renewing: AtomicBool,
-}
-
-struct Failures {
-    count: u32,
-    since: Instant,
+    known: Known,
+    failures: Failures,
 }
 
 impl std::fmt::Debug for Access {
@@ -252,8 +101,8 @@ impl Access {
         Self(Arc::new(Inner {
             settings: SettingsServiceClient::new(settings),
             service_key,
-            known: RwLock::default(),
-            failures: Mutex::default(),
+            known: Known::default(),
+            failures: Failures::default(),
         }))
     }
 
@@ -283,32 +132,29 @@ impl Access {
             }
         };
         match (&result, address) {
-            (Err(status), Some(address)) if status.code() == Code::Unauthenticated => self.failed(address, result),
+            (Err(status), Some(address)) if status.code() == Code::Unauthenticated => {
+                self.0.failures.count(address)?;
+                result
+            }
             _ => result,
         }
     }
 
     /// `name` is the key's digest: what it is remembered by.
     async fn resolve(&self, name: [u8; 32], key: &str) -> Result<Caller, Status> {
-        let known = self.0.known.read().get(&name).map(|known| {
-            let age = known.at.elapsed();
-            let renew = age > RENEW && !known.renewing.swap(true, Ordering::Relaxed);
-            (known.caller.clone(), age, renew)
-        });
-        let caller = match known {
-            Some((caller, age, renew)) if age < FRESH => {
-                if renew {
-                    let (access, key) = (self.clone(), key.to_owned());
-                    tokio::spawn(async move { access.ask(name, &key).await });
-                }
+        let caller = match self.0.known.get(&name) {
+            Some((caller, Age::Fresh)) => caller,
+            Some((caller, Age::ToRenew)) => {
+                let (access, key) = (self.clone(), key.to_owned());
+                tokio::spawn(async move { access.ask(name, &key).await });
                 caller
             }
-            Some((caller, age, _)) if age < STALE => match timeout(MOMENT, self.ask(name, key)).await {
+            Some((caller, Age::Stale)) => match timeout(MOMENT, self.ask(name, key)).await {
                 Ok(Ok(caller)) => caller,
                 Ok(Err(status)) if Kind::of(status.code()) != Kind::Unavailable => return Err(status),
                 Ok(Err(_)) | Err(_) => caller,
             },
-            _ => self.ask(name, key).await?,
+            None => self.ask(name, key).await?,
         };
         if caller.expires_at.is_some_and(|at| at <= time::now()) {
             return Err(not_valid());
@@ -324,13 +170,11 @@ impl Access {
         let answer = match self.0.settings.clone().resolve_api_key(request).await {
             Ok(answer) => answer.into_inner(),
             Err(status) if status.code() == Code::Unauthenticated => {
-                self.0.known.write().remove(&name);
+                self.0.known.forget(&name);
                 return Err(not_valid());
             }
             Err(status) => {
-                if let Some(known) = self.0.known.read().get(&name) {
-                    known.renewing.store(false, Ordering::Relaxed);
-                }
+                self.0.known.not_renewed(&name);
                 return Err(fault::pass_on(status));
             }
         };
@@ -342,59 +186,10 @@ impl Access {
             scopes: answer.scopes.into(),
             expires_at: answer.expires_at.and_then(time::from_proto),
         };
-        let mut known = self.0.known.write();
-        if known.len() >= CACHED {
-            known.retain(|_, known| known.at.elapsed() < STALE);
-            if known.len() >= CACHED {
-                known.clear();
-            }
-        }
-        known.insert(
-            name,
-            Known {
-                caller: caller.clone(),
-                at: Instant::now(),
-                renewing: AtomicBool::new(false),
-            },
-        );
+        self.0.known.insert(name, caller.clone());
         Ok(caller)
     }
-
-    /// Counts a failed authentication; the 21st within a minute from one address is told to slow down. A valid key is
-    /// never refused by this, because it is only asked after the key was found not to be valid.
-    fn failed(&self, address: IpAddr, result: Result<Caller, Status>) -> Result<Caller, Status> {
-        let mut failures = self.0.failures.lock();
-        if failures.len() >= CACHED {
-            failures.retain(|_, failures| failures.since.elapsed() < FAILURE_WINDOW);
-            if failures.len() >= CACHED {
-                failures.clear();
-            }
-        }
-        let failures = failures.entry(address).or_insert(Failures {
-            count: 0,
-            since: Instant::now(),
-        });
-        if failures.since.elapsed() >= FAILURE_WINDOW {
-            *failures = Failures {
-                count: 0,
-                since: Instant::now(),
-            };
-        }
-        failures.count = failures.count.saturating_add(1);
-        if failures.count > FAILURES {
-            return Err(fault::refuse(
-                Kind::Exhausted,
-                "TOO_MANY_FAILED_AUTHENTICATIONS",
-                "too many failed authentications, slow down",
-            ));
-        }
-        result
-    }
 }
-
-/// Failed authentications an address may make within [`FAILURE_WINDOW`].
-const FAILURES: u32 = 20;
-const FAILURE_WINDOW: Duration = Duration::from_mins(1);
 
 fn not_valid() -> Status {
     fault::refuse(Kind::Unauthenticated, "API_KEY_NOT_VALID", "the API key is not valid")
@@ -410,116 +205,4 @@ fn service_caller(metadata: &http::HeaderMap) -> Result<Caller, Status> {
             .ok_or_else(|| fault::invalid(ORGANIZATION, "must be a UUID"))?,
     };
     Ok(Caller::service(OrgId(org)))
-}
-
-/// What a method needs to know of the call besides its message.
-#[derive(Clone, Debug)]
-pub struct Call {
-    /// Who calls.
-    pub caller: Caller,
-    /// The caller's `idempotency-key`, 1 to 255 printable characters, quotes removed.
-    pub idempotency_key: Option<String>,
-    /// The W3C trace context the call came with.
-    pub traceparent: Option<String>,
-}
-
-impl Call {
-    /// Takes a request apart.
-    ///
-    /// # Errors
-    /// `UNAUTHENTICATED` when no layer has put a caller there; `INVALID_ARGUMENT` naming `idempotency-key`.
-    pub fn open<T>(request: Request<T>) -> Result<(Self, T), Status> {
-        let (metadata, extensions, message) = request.into_parts();
-        let caller = extensions.get::<Caller>().cloned().ok_or_else(not_valid)?;
-        Ok((
-            Self {
-                caller,
-                idempotency_key: idempotency_key(&metadata)?,
-                traceparent: metadata
-                    .get("traceparent")
-                    .and_then(|value| value.to_str().ok())
-                    .filter(|value| value.len() <= 64)
-                    .map(str::to_owned),
-            },
-            message,
-        ))
-    }
-
-    /// The caller's organization.
-    pub fn org(&self) -> OrgId {
-        self.caller.org
-    }
-}
-
-fn idempotency_key(metadata: &MetadataMap) -> Result<Option<String>, Status> {
-    let Some(value) = metadata.get("idempotency-key") else {
-        return Ok(None);
-    };
-    let text = value.to_str().unwrap_or_default().trim();
-    let bare = text
-        .strip_prefix('"')
-        .and_then(|rest| rest.strip_suffix('"'))
-        .unwrap_or(text);
-    if bare.is_empty() || bare.len() > 255 || !bare.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
-        return Err(fault::invalid(
-            "idempotency-key",
-            "must be 1 to 255 printable ASCII characters",
-        ));
-    }
-    Ok(Some(bare.to_owned()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_key_survives_its_text_and_matches_only_its_own_hash() {
-        let org = OrgId(crate::id::new());
-        let key = ApiKey::mint(org);
-        let read = ApiKey::parse(&key.to_text()).unwrap();
-        assert_eq!((read.org, read.id), (org, key.id));
-        assert!(read.matches(&key.hash()));
-        assert!(!ApiKey::mint(org).matches(&key.hash()));
-    }
-
-    #[test]
-    fn what_is_not_a_key_is_not_read_as_one() {
-        let text = ApiKey::mint(OrgId(crate::id::new())).to_text();
-        for wrong in [
-            "",
-            "hk_",
-            "hk_x",
-            &text[1..],
-            &text[..text.len() - 1],
-            &format!("{text}A"),
-        ] {
-            assert!(ApiKey::parse(wrong).is_none(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn a_key_comes_as_bearer_raw_or_basic() {
-        let basic = format!("Basic {}", STANDARD.encode("demo:hk_x"));
-        for header in ["Bearer hk_x", "bearer  hk_x", "hk_x", &basic] {
-            assert_eq!(credential(header).as_deref(), Some("hk_x"), "{header}");
-        }
-        for header in ["", "Bearer ", "Digest hk_x", "Basic %%%", "Basic aGs="] {
-            assert_eq!(credential(header), None, "{header}");
-        }
-    }
-
-    #[test]
-    fn an_idempotency_key_is_read_bare_and_quoted() {
-        let key = |value: &str| {
-            let mut metadata = MetadataMap::new();
-            metadata.insert("idempotency-key", value.parse().unwrap());
-            idempotency_key(&metadata)
-        };
-        assert_eq!(key("a-1").unwrap().as_deref(), Some("a-1"));
-        assert_eq!(key("\"a-1\"").unwrap().as_deref(), Some("a-1"));
-        assert!(key("").is_err());
-        assert!(key(&"a".repeat(256)).is_err());
-        assert_eq!(idempotency_key(&MetadataMap::new()).unwrap(), None);
-    }
 }
