@@ -106,6 +106,9 @@ pub trait Fault: std::error::Error {
     }
 }
 
+/// The reason of every request that is wrong in a field, whoever finds it.
+pub const INVALID_REQUEST: &str = "REQUEST_VALIDATION_FAILED";
+
 /// How long a caller should wait before it tries again after [`Kind::Unavailable`] or [`Kind::Exhausted`].
 pub const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -136,7 +139,7 @@ pub fn invalid(field: &str, description: &str) -> Status {
     build(
         Kind::Invalid,
         "handoff",
-        "INVALID_ARGUMENT",
+        INVALID_REQUEST,
         format!("{field} {description}"),
         vec![Violation::new(field, description)],
     )

@@ -134,7 +134,7 @@ impl Fault for ConversationError {
 
     fn reason(&self) -> &'static str {
         match self {
-            Self::Invalid(_) => "REQUEST_VALIDATION_FAILED",
+            Self::Invalid(_) => fault::INVALID_REQUEST,
             Self::ConversationNotFound => "CONVERSATION_NOT_FOUND",
             Self::AgentNotFound => "AGENT_NOT_FOUND",
             Self::UserNotFound => "USER_NOT_FOUND",

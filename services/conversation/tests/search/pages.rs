@@ -164,10 +164,10 @@ async fn a_token_is_refused_unless_it_was_made_for_this_search(_: PgPoolOptions,
         assert_refused(
             &refused!(world.search_conversations(request)),
             Code::InvalidArgument,
-            "INVALID_ARGUMENT",
+            "REQUEST_VALIDATION_FAILED",
         );
     }
     let foreign = world.other.request(with(&page_token, words("stork")));
     let status = world.client.clone().search_conversations(foreign).await.unwrap_err();
-    assert_refused(&status, Code::InvalidArgument, "INVALID_ARGUMENT");
+    assert_refused(&status, Code::InvalidArgument, "REQUEST_VALIDATION_FAILED");
 }

@@ -72,7 +72,7 @@ impl Fault for SettingsError {
 
     fn reason(&self) -> &'static str {
         match self {
-            Self::Invalid(_) => "REQUEST_VALIDATION_FAILED",
+            Self::Invalid(_) => fault::INVALID_REQUEST,
             Self::OrganizationNotFound => "ORGANIZATION_NOT_FOUND",
             Self::SubdomainTaken => "SUBDOMAIN_TAKEN",
             Self::ApiKeyNotFound => "API_KEY_NOT_FOUND",

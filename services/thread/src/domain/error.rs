@@ -61,7 +61,7 @@ impl Fault for Error {
 
     fn reason(&self) -> &'static str {
         match self {
-            Self::Invalid { .. } => "REQUEST_VALIDATION_FAILED",
+            Self::Invalid { .. } => fault::INVALID_REQUEST,
             Self::ChatbotNotFound => "CHATBOT_NOT_FOUND",
             Self::ThreadNotFound(_) => "THREAD_NOT_FOUND",
             Self::ThreadIdTaken => "THREAD_ID_TAKEN",
