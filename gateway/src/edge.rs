@@ -27,6 +27,7 @@ use crate::dialect::Dialect;
 use crate::errors::Failure;
 use crate::extract::{Admission, Front};
 use crate::limit::{Limits, Rate};
+use crate::routes::{Route, Routes};
 use crate::trace;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -38,34 +39,23 @@ const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy"
 pub(crate) struct Edge(Arc<Inner>);
 
 struct Inner {
-    routes: Router,
-    /// The paths of the routes, literal segments before parameters.
-    patterns: Vec<String>,
+    router: Router,
+    routes: Routes,
     access: Access,
     limits: Limits,
     deadline: Duration,
     rate: Rate,
-    /// By the first digit of the status.
-    durations: [metrics::Histogram; 6],
 }
 
 impl Edge {
-    pub(crate) fn new(routes: Router, patterns: Vec<String>, access: Access, limits: Limits) -> Self {
-        metrics::describe_histogram!(
-            "http_server_duration_seconds",
-            metrics::Unit::Seconds,
-            "From the head of a request to the head of its answer, by class of status"
-        );
-        let durations = ["other", "1xx", "2xx", "3xx", "4xx", "5xx"]
-            .map(|class| metrics::histogram!("http_server_duration_seconds", "status" => class));
+    pub(crate) fn new(router: Router, routes: Routes, access: Access, limits: Limits) -> Self {
         Self(Arc::new(Inner {
+            router,
             routes,
-            patterns,
             access,
             rate: Rate::new(&limits),
             deadline: Duration::from_millis(limits.http_deadline_ms),
             limits,
-            durations,
         }))
     }
 }
@@ -90,8 +80,8 @@ impl Inner {
         let started = Instant::now();
         let api = strip_api(request.uri_mut());
         let dialect = Dialect::of(request.uri().path());
-        let asks_for_methods = request.method() == Method::OPTIONS;
-        let span = self.span(&mut request);
+        let (route, method) = (self.routes.find(request.uri().path()), request.method().clone());
+        let span = span(&mut request, route);
         let id = trace::begin(request.headers_mut());
 
         let answer = async {
@@ -104,7 +94,7 @@ impl Inner {
         let (mut response, quota) = answer.instrument(span.clone()).await;
 
         // Which methods a path has is what OPTIONS asks; axum only says it in its refusal.
-        if asks_for_methods && response.headers().contains_key(ALLOW) {
+        if method == Method::OPTIONS && response.headers().contains_key(ALLOW) {
             *response.status_mut() = StatusCode::NO_CONTENT;
             *response.body_mut() = Body::empty();
             response.headers_mut().remove(http::header::CONTENT_TYPE);
@@ -121,19 +111,8 @@ impl Inner {
             headers.insert(RATE_LIMIT, quota);
         }
         end(&span, response.status());
-        let class = usize::from(response.status().as_u16() / 100);
-        self.durations[if class < 6 { class } else { 0 }].record(started.elapsed().as_secs_f64());
+        route.answered(&method, response.status(), started.elapsed());
         response
-    }
-
-    /// The request's span; disabled when nobody collects spans.
-    fn span(&self, request: &mut Request) -> Span {
-        if !telemetry::spans_are_collected() {
-            return Span::none();
-        }
-        let route = pattern_of(&self.patterns, request.uri().path());
-        let method = request.method().clone();
-        telemetry::http_span(&method, route, request.headers_mut())
     }
 
     /// Finds out who calls, counts the request against his quota, takes in the body, and lets it through.
@@ -187,13 +166,22 @@ impl Inner {
     }
 
     async fn route(&self, request: Request, dialect: Dialect) -> Response {
-        let answer = tokio::time::timeout(self.deadline, self.routes.clone().call(request)).await;
+        let answer = tokio::time::timeout(self.deadline, self.router.clone().call(request)).await;
         if let Ok(answer) = answer {
             return answer.unwrap_or_else(|never| match never {});
         }
         tracing::warn!(deadline = ?self.deadline, "deadline passed");
         dialect.refuse(Failure::deadline())
     }
+}
+
+/// The request's span; disabled when nobody collects spans.
+fn span(request: &mut Request, route: &Route) -> Span {
+    if !telemetry::spans_are_collected() {
+        return Span::none();
+    }
+    let method = request.method().clone();
+    telemetry::http_span(&method, route.pattern(), request.headers_mut())
 }
 
 fn end(span: &Span, status: StatusCode) {
@@ -204,21 +192,6 @@ fn end(span: &Span, status: StatusCode) {
     if status.is_server_error() {
         span.record("otel.status_code", "ERROR");
     }
-}
-
-/// The pattern that `path` is served under. A span is named after it, because paths hold ids.
-fn pattern_of<'p>(patterns: &'p [String], path: &str) -> &'p str {
-    let fits = |pattern: &&String| {
-        let (mut wanted, mut given) = (pattern.split('/'), path.split('/'));
-        loop {
-            match (wanted.next(), given.next()) {
-                (None, None) => return true,
-                (Some(wanted), Some(given)) if wanted == given || wanted.starts_with('{') => {}
-                _ => return false,
-            }
-        }
-    };
-    patterns.iter().find(fits).map_or("", String::as_str)
 }
 
 /// Paths that need no key: they tell nothing about anybody.
@@ -253,19 +226,6 @@ fn is_late(error: &(dyn std::error::Error + 'static)) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_literal_segment_wins_over_a_parameter_in_the_name_of_a_span() {
-        let patterns = ["/v1/c/chatbot/{id}/s", "/v1/c/{id}", "/v1/c/{id}/s"].map(str::to_owned);
-        for (path, expected) in [
-            ("/v1/c/chatbot", "/v1/c/{id}"),
-            ("/v1/c/chatbot/s", "/v1/c/{id}/s"),
-            ("/v1/c/chatbot/7/s", "/v1/c/chatbot/{id}/s"),
-            ("/v1/c", ""),
-        ] {
-            assert_eq!(pattern_of(&patterns, path), expected);
-        }
-    }
 
     #[test]
     fn one_api_in_front_of_a_path_is_taken_off() {

@@ -13,6 +13,7 @@ mod extract;
 mod feed;
 mod limit;
 mod openapi;
+mod routes;
 mod service;
 mod trace;
 mod words;
@@ -43,6 +44,7 @@ pub use service::{Config, run};
 use dialect::Dialect;
 use edge::Edge;
 use feed::Feeds;
+use routes::Routes;
 
 /// What the gateway needs.
 #[derive(Clone, Debug)]
@@ -95,15 +97,15 @@ impl Gateway {
 
 fn edge(deps: Dependencies, stop: CancellationToken) -> Edge {
     let gateway = Gateway::new(&deps, stop);
-    let (routes, document) = openapi::describe(routes());
-    let patterns = document.paths.paths.keys().cloned().collect();
-    let routes = openapi::serve(routes, &document)
+    let (router, document) = openapi::describe(routes());
+    let routes = Routes::new(document.paths.paths.keys().cloned());
+    let router = openapi::serve(router, &document)
         .fallback(async |uri: Uri| Dialect::of(uri.path()).refuse(errors::Failure::path_not_found()))
         .method_not_allowed_fallback(async |uri: Uri| {
             Dialect::of(uri.path()).refuse(errors::Failure::method_not_allowed())
         })
         .with_state(gateway);
-    Edge::new(routes, patterns, deps.access, deps.limits)
+    Edge::new(router, routes, deps.access, deps.limits)
 }
 
 fn routes() -> OpenApiRouter<Gateway> {
@@ -121,7 +123,12 @@ pub fn router(deps: Dependencies) -> Router {
 ///
 /// # Errors
 /// When the listener never listened.
-pub async fn serve(listener: TcpListener, deps: Dependencies, stop: CancellationToken) -> std::io::Result<()> {
+pub fn serve(
+    listener: TcpListener,
+    deps: Dependencies,
+    stop: CancellationToken,
+) -> impl Future<Output = std::io::Result<()>> + Send {
+    // Not in the future: describing the surface takes long enough to let what runs beside it miss a deadline.
     let service = edge(deps, stop.clone()).map_request(|request: Request<RequestBody>| request.map(Body::new));
-    platform::http::serve(listener, service, platform::http::Limits::default(), stop).await
+    platform::http::serve(listener, service, platform::http::Limits::default(), stop)
 }

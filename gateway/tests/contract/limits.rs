@@ -267,3 +267,30 @@ async fn a_retry_gets_the_first_answer_and_another_body_is_refused() {
         .is_error(400, "REQUEST_VALIDATION_FAILED")
         .names("idempotency-key");
 }
+
+#[tokio::test]
+async fn durations_are_told_by_route_and_never_by_path() {
+    let metrics = platform::telemetry::metrics();
+    let world = World::new().await;
+    let ask = async |method: Method, path: &str| {
+        let request = world.http.request(method, format!("{}{path}", world.url));
+        Answer::of(request.bearer_auth(&world.key)).await.status
+    };
+    let unique = platform::id::new();
+    let thread = format!("/v1/chatting/{BOT}/thread/{unique}/escalate");
+    assert_eq!(ask(Method::PATCH, &thread).await, StatusCode::NOT_FOUND);
+    assert_eq!(ask(Method::GET, &format!("/v1/{unique}")).await, StatusCode::NOT_FOUND);
+    let unknown = Method::from_bytes(unique.simple().to_string().as_bytes()).unwrap();
+    assert_eq!(ask(unknown, "/v1/chatbots").await, StatusCode::METHOD_NOT_ALLOWED);
+
+    let text = metrics.render();
+    for labels in [
+        r#"{route="/v1/chatting/{chatbotId}/thread/{threadId}/escalate",method="PATCH",status="4xx"}"#,
+        r#"{route="",method="GET",status="4xx"}"#,
+        r#"{route="/v1/chatbots",method="other",status="4xx"}"#,
+    ] {
+        let line = format!("http_server_duration_seconds_count{labels}");
+        assert!(text.contains(&line), "{line}");
+    }
+    assert!(!text.contains(&unique.to_string()) && !text.contains(&unique.simple().to_string()));
+}
