@@ -1,6 +1,6 @@
 //! The OpenAPI 3.1 description, made from the handlers, and its browsable form.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
 
 use axum::Router;
@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION};
 use http::{HeaderValue, Method, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
 use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn, PathItem};
 use utoipa::openapi::response::ResponseBuilder;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
@@ -89,24 +89,20 @@ fn require_what_answers_always_have(document: &mut OpenApi) {
     let Some(components) = &mut document.components else {
         return;
     };
-    let mut bodies = String::new();
+    // What requests are made of, and what those schemas are made of in turn.
+    let mut found = Vec::new();
     for item in document.paths.paths.values_mut() {
         for (_, operation) in operations(item) {
-            bodies.push_str(&json!(operation.request_body).to_string());
+            referred(&json!(operation.request_body), &mut found);
         }
     }
-    // What requests are made of, and what those schemas are made of in turn.
-    let mut requested = Vec::new();
-    loop {
-        let found = components
-            .schemas
-            .iter()
-            .find(|(name, _)| !requested.contains(*name) && bodies.contains(&format!("schemas/{name}\"")));
-        let Some((name, schema)) = found else {
-            break;
-        };
-        bodies.push_str(&json!(schema).to_string());
-        requested.push(name.clone());
+    let mut requested = BTreeSet::new();
+    while let Some(name) = found.pop() {
+        if let Some(schema) = components.schemas.get(&name)
+            && requested.insert(name)
+        {
+            referred(&json!(schema), &mut found);
+        }
     }
     // The conversations dialect leaves out what is null.
     let own = conversations::routes().split_for_parts().1;
@@ -128,6 +124,16 @@ fn require_what_answers_always_have(document: &mut OpenApi) {
                 .cloned()
                 .collect();
         }
+    }
+}
+
+/// Adds the names of the schemas that `part` refers to.
+fn referred(part: &Value, names: &mut Vec<String>) {
+    match part {
+        Value::String(text) => names.extend(text.strip_prefix("#/components/schemas/").map(str::to_owned)),
+        Value::Array(parts) => parts.iter().for_each(|part| referred(part, names)),
+        Value::Object(members) => members.values().for_each(|part| referred(part, names)),
+        _ => {}
     }
 }
 
