@@ -137,30 +137,40 @@ impl Idempotency {
         F: AsyncFnOnce(&mut PgConnection) -> Result<Done<A>, E>,
     {
         let mut tx = db.begin().await.map_err(E::from)?;
-        // A failed rollback has no say in the answer: the server rolls back by itself.
-        match self.claim(&mut tx, call, rpc, message).await {
-            Ok(Claim::Fresh) => {}
-            Ok(Claim::Replay(answer)) => {
-                let _ = tx.rollback().await;
-                return Ok(Response::new(answer));
+        match self.answer(&mut tx, call, rpc, message, effect).await {
+            Ok(answer) => {
+                tx.commit().await.map_err(E::from)?;
+                Ok(Response::new(answer))
             }
-            Err(error) => {
+            Err(status) => {
+                // A failed rollback has no say in the answer: the server rolls back by itself.
                 let _ = tx.rollback().await;
-                return Err(error.into());
+                Err(status)
             }
         }
-        let Done { subject, answer } = match effect(&mut tx).await {
-            Ok(done) => done,
-            Err(error) => {
-                let _ = tx.rollback().await;
-                return Err(error.into());
-            }
-        };
-        self.keep(&mut tx, call, rpc, &subject, &answer)
-            .await
-            .map_err(E::from)?;
-        tx.commit().await.map_err(E::from)?;
-        Ok(Response::new(answer))
+    }
+
+    async fn answer<M, A, E, F>(
+        &self,
+        tx: &mut PgConnection,
+        call: &Call,
+        rpc: &'static str,
+        message: &M,
+        effect: F,
+    ) -> Result<A, Status>
+    where
+        M: Message,
+        A: Message + Default,
+        E: From<sqlx::Error>,
+        Status: From<E>,
+        F: AsyncFnOnce(&mut PgConnection) -> Result<Done<A>, E>,
+    {
+        if let Claim::Replay(answer) = self.claim(tx, call, rpc, message).await? {
+            return Ok(answer);
+        }
+        let Done { subject, answer } = effect(tx).await?;
+        self.keep(tx, call, rpc, &subject, &answer).await.map_err(E::from)?;
+        Ok(answer)
     }
 
     /// Claims the call's key, as the first statement of the effect's transaction.
