@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::num::NonZero;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -58,6 +59,9 @@ pub(crate) struct Args {
     /// Connections each context keeps to the database
     #[arg(long, env = "DATABASE_CONNECTIONS", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=500))]
     database_connections: u16,
+    /// Threads that do the work; half of the cores, unless given: the stores and the callers are on this machine, too
+    #[arg(long, env = "TOKIO_WORKER_THREADS")]
+    workers: Option<NonZero<usize>>,
     /// Start on a database server that may lose what it has committed (`fsync` or `synchronous_commit` off)
     #[arg(long, env = "HANDOFF_ALLOW_UNSAFE_DURABILITY")]
     allow_unsafe_durability: bool,
@@ -116,7 +120,14 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         grpc_limits: args.grpc_limits,
         gateway_limits: args.gateway_limits,
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let workers = args.workers.unwrap_or_else(|| {
+        let cores = std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
+        NonZero::new(cores.get() / 2).unwrap_or(NonZero::<usize>::MIN)
+    });
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(workers.get())
+        .enable_all()
+        .build()?;
     let code = runtime.block_on(service::process("handoff", &common, async |process| {
         system::run(config, process, async |started| {
             ready(started, &data, &database_url, &redis_url, &earlier).await

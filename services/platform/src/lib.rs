@@ -22,3 +22,7 @@ pub mod time;
 pub use access::{Caller, OrgId};
 pub use db::Db;
 pub use fault::{Fault, Kind};
+
+/// Requests are thousands of small allocations that are freed by another thread: what this allocator is made for.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

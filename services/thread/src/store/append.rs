@@ -35,6 +35,10 @@ pub struct Config {
     /// Messages in one commit at most.
     #[arg(long, env = "HANDOFF_WRITE_BATCH", default_value_t = 128)]
     pub write_batch: usize,
+    /// Milliseconds that a commit waits for more messages when the one before it held eight or more; 0: never. Fewer and
+    /// larger commits cost less for each message.
+    #[arg(long, env = "HANDOFF_WRITE_GATHER", default_value_t = 1, value_parser = clap::value_parser!(u16).range(..=100))]
+    pub write_gather: u16,
 }
 
 impl Default for Config {
@@ -43,6 +47,7 @@ impl Default for Config {
             write_shards: 1,
             write_queue: 2048,
             write_batch: 128,
+            write_gather: 1,
         }
     }
 }
@@ -86,7 +91,12 @@ pub(crate) struct Writers(Vec<Batches<Append, Answer>>, usize);
 
 impl Appends {
     pub(crate) fn new(config: &Config) -> (Self, Writers) {
-        let (shards, batches) = (0..config.write_shards).map(|_| Queue::new(config.write_queue)).unzip();
+        let gather = Duration::from_millis(config.write_gather.into());
+        let queue = |_| {
+            let (queue, batches) = Queue::new(config.write_queue);
+            (queue, batches.gathering(gather))
+        };
+        let (shards, batches) = (0..config.write_shards).map(queue).unzip();
         let appends = Self {
             shards,
             hasher: RandomState::new(),
@@ -129,6 +139,17 @@ impl Writers {
     }
 }
 
+/// Which of these have a key that one before them has.
+fn repeated(batch: &[Item<Append, Answer>]) -> Vec<bool> {
+    let mut seen = HashSet::new();
+    let mut repeated = Vec::with_capacity(batch.len());
+    for Item { job, .. } in batch {
+        let retry = job.retry.as_ref();
+        repeated.push(retry.is_some_and(|retry| !seen.insert((job.org, retry.owner.as_str(), retry.key.as_str()))));
+    }
+    repeated
+}
+
 struct Writer {
     db: Db,
     connection: Option<PgConnection>,
@@ -143,13 +164,10 @@ impl Writer {
             .record(f64::from(u32::try_from(batch.len()).unwrap_or(u32::MAX)));
         // A key that comes twice is for the next commit: by then the first one's answer is there.
         while !batch.is_empty() {
-            let mut seen = HashSet::new();
-            let (now, later) = batch.into_iter().partition::<Vec<_>, _>(|item| {
-                item.job
-                    .retry
-                    .as_ref()
-                    .is_none_or(|retry| seen.insert((item.job.org, retry.owner.clone(), retry.key.clone())))
-            });
+            let mut repeated = repeated(&batch).into_iter();
+            let (now, later) = batch
+                .into_iter()
+                .partition::<Vec<_>, _>(|_| repeated.next() != Some(true));
             let (jobs, replies): (Vec<_>, Vec<_>) = now.into_iter().map(Item::split).unzip();
             self.commit(jobs, replies).await;
             batch = later;
@@ -159,7 +177,7 @@ impl Writer {
     async fn commit(&mut self, jobs: Vec<Append>, replies: Vec<Reply<Answer>>) {
         let mut result = self.attempt(&jobs).await;
         if let Err(Error::Storage(error)) = &result
-            && fault::database_kind(error) == Kind::Busy
+            && (fault::database_kind(error) == Kind::Busy || is_key_taken(error))
         {
             result = self.attempt(&jobs).await;
         }
@@ -204,44 +222,64 @@ impl Writer {
     }
 
     /// The answer to a job whose statement was committed.
-    async fn answer(&mut self, job: Append, row: Option<&Row>) -> Answer {
-        let Some(row) = row else {
-            return Err(Error::ThreadNotFound(job.thread_id));
-        };
-        match (row.position, row.mode) {
-            (Some(position), Some(mode)) => Ok(job.message.stored(position, mode, row.at)),
-            _ if !row.parent_found => Err(Error::invalid("parent_message_id", "must be a message of this thread")),
-            _ => self.first_answer(job).await,
+    async fn answer(&self, job: Append, row: Option<&Row>) -> Answer {
+        match row {
+            Some(row) => Ok(job.message.stored(row.position, row.mode, row.at)),
+            None => self.left_out(job).await,
         }
     }
 
-    /// The answer a retry gets: what the first request stored, which the same request describes.
-    async fn first_answer(&self, job: Append) -> Answer {
-        let retry = job.retry.as_ref().ok_or(Error::QueueGone)?;
-        let found = sqlx::query!(
-            r#"select k.request_hash, m.id as "id?", m.position as "position?", m.mode as "mode?: Mode", m.created_at as "created_at?"
-               from thread.idempotency_keys k
-               left join thread.messages m on m.org_id = k.org_id and m.id = k.subject::uuid
-               where k.org_id = $1 and k.owner = $2 and k.rpc = $3 and k.key = $4"#,
-            job.org.0,
-            retry.owner,
-            RPC,
-            retry.key,
-        )
-        .fetch_optional(&self.db)
-        .await?
-        .ok_or(Error::QueueGone)?;
-        if found.request_hash != retry.hash {
-            return Err(idempotency::Error::Reused.into());
-        }
-        match (found.id, found.position, found.mode, found.created_at) {
-            (Some(id), Some(position), Some(mode), Some(at)) => {
-                let message = NewMessage { id, ..job.message };
-                Ok(message.stored(position, mode, at))
+    /// Why a message was not stored: most often because it was before, and then a retry gets what the first request
+    /// stored, which the same request describes.
+    async fn left_out(&self, job: Append) -> Answer {
+        if let Some(retry) = &job.retry
+            && let Some(found) = sqlx::query!(
+                r#"select k.request_hash, m.id as "id?", m.position as "position?", m.mode as "mode?: Mode", m.created_at as "created_at?"
+                   from thread.idempotency_keys k
+                   left join thread.messages m on m.org_id = k.org_id and m.id = k.subject::uuid
+                   where k.org_id = $1 and k.owner = $2 and k.rpc = $3 and k.key = $4"#,
+                job.org.0,
+                retry.owner,
+                RPC,
+                retry.key,
+            )
+            .fetch_optional(&self.db)
+            .await?
+        {
+            if found.request_hash != retry.hash {
+                return Err(idempotency::Error::Reused.into());
             }
-            _ => Err(Error::MessageNotFound),
+            return match (found.id, found.position, found.mode, found.created_at) {
+                (Some(id), Some(position), Some(mode), Some(at)) => {
+                    let message = NewMessage { id, ..job.message };
+                    Ok(message.stored(position, mode, at))
+                }
+                _ => Err(Error::MessageNotFound),
+            };
+        }
+        let known = sqlx::query_scalar!(
+            r#"select exists (select from thread.threads where org_id = $1 and chatbot_id = $2 and thread_id = $3) as "known!""#,
+            job.org.0,
+            job.chatbot_id,
+            job.thread_id,
+        )
+        .fetch_one(&self.db)
+        .await?;
+        match known {
+            false => Err(Error::ThreadNotFound(job.thread_id)),
+            true if job.message.parent_id.is_some() => {
+                Err(Error::invalid("parent_message_id", "must be a message of this thread"))
+            }
+            // Its thread came into being meanwhile.
+            true => Err(Error::Late),
         }
     }
+}
+
+/// Whether another replica took one of the keys between the look at them and the insertion.
+fn is_key_taken(error: &sqlx::Error) -> bool {
+    let error = error.as_database_error();
+    error.is_some_and(|error| error.is_unique_violation() && error.constraint() == Some("idempotency_keys_pkey"))
 }
 
 /// The same failure for everybody in a batch.
@@ -258,64 +296,58 @@ fn again(error: &Error) -> Error {
     }
 }
 
+/// What became of a message that was stored.
 struct Row {
-    parent_found: bool,
-    position: Option<i32>,
-    mode: Option<Mode>,
+    position: i32,
+    mode: Mode,
     at: Time,
 }
 
-/// Stores messages: for each the row of its thread that was found, and the place it got unless its key was taken.
+/// Stores messages. Those whose thread or parent is not there, or whose key was used before, are left out.
 async fn append(connection: &mut PgConnection, jobs: &[Append]) -> Result<HashMap<usize, Row>, sqlx::Error> {
     fn column<'a, T>(jobs: &'a [Append], value: impl Fn(&'a Append) -> T) -> Vec<T> {
         jobs.iter().map(value).collect()
     }
-    let retry = |job: &'_ Append| job.retry.clone();
-    let keys: Vec<Option<Retry>> = jobs.iter().map(retry).collect();
+    fn retry<'a, T>(jobs: &'a [Append], value: impl Fn(&'a Retry) -> T) -> Vec<Option<T>> {
+        jobs.iter().map(|job| job.retry.as_ref().map(&value)).collect()
+    }
+    // Rows are locked in the order of threads and then of keys, whatever the order of the jobs: two replicas that write to
+    // the same ones wait for each other in turn.
     let rows = sqlx::query!(
-        r#"with input as materialized (
-               select * from unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::smallint[], $6::smallint[], $7::text[],
-                                    $8::text[], $9::text[], $10::uuid[], $11::text[], $12::text[], $13::text[], $14::text[],
-                                    $15::bytea[], $16::uuid[], $17::text[], $18::text[])
+        r#"with fresh as materialized (
+               select i.*, t.id as thread_uid, row_number() over (partition by i.org_id, t.id order by n) as place
+               from unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::smallint[], $6::smallint[], $7::text[],
+                           $8::text[], $9::text[], $10::uuid[], $11::text[], $12::text[], $13::text[], $14::text[],
+                           $15::bytea[], $16::uuid[], $17::text[], $18::text[])
                    with ordinality as i (org_id, chatbot_id, thread_id, id, author, system_message_type, content,
                                          agent_name, icon_url, parent_id, llm_model_id, sources, owner, key,
                                          request_hash, event_id, traceparent, data, n)
-           ),
-           found as materialized (
-               select i.*, t.id as thread_uid,
-                      i.parent_id is null or exists (select from thread.messages p where p.org_id = i.org_id
-                                                     and p.id = i.parent_id and p.thread_uid = t.id) as parent_found
-               from input i
                join thread.threads t on t.org_id = i.org_id and t.chatbot_id = i.chatbot_id and t.thread_id = i.thread_id
-           ),
-           claimed as (
-               insert into thread.idempotency_keys (org_id, owner, rpc, key, request_hash, subject)
-               select org_id, owner, $19, key, request_hash, id::text from found
-               where key is not null and parent_found order by org_id, owner, key
-               on conflict do nothing returning subject
-           ),
-           fresh as materialized (
-               select f.*, row_number() over (partition by org_id, thread_uid order by n) as place
-               from found f
-               where parent_found and (key is null or id::text in (select subject from claimed))
-           ),
-           counted as (
-               select org_id, thread_uid, count(*)::integer as messages,
-                      (count(*) filter (where author = 1))::integer as from_visitor
-               from fresh group by org_id, thread_uid order by org_id, thread_uid
+               where (i.parent_id is null or exists (select from thread.messages p where p.org_id = i.org_id
+                                                     and p.id = i.parent_id and p.thread_uid = t.id))
+                 and (i.key is null or not exists (select from thread.idempotency_keys k where k.org_id = i.org_id
+                                                   and k.owner = i.owner and k.rpc = $19 and k.key = i.key))
            ),
            updated as (
                update thread.threads t
                set message_count = t.message_count + c.messages, unread_count = t.unread_count + c.from_visitor,
                    event_sequence = t.event_sequence + c.messages, updated_at = now(),
                    ended_at = case when c.from_visitor = 0 then t.ended_at end
-               from counted c where t.org_id = c.org_id and t.id = c.thread_uid
+               from (select org_id, thread_uid, count(*)::integer as messages,
+                            (count(*) filter (where author = 1))::integer as from_visitor
+                     from fresh group by org_id, thread_uid order by org_id, thread_uid) c
+               where t.org_id = c.org_id and t.id = c.thread_uid
                returning t.org_id, t.id, t.mode, t.message_count - c.messages as position,
                          t.event_sequence - c.messages as sequence
            ),
            placed as materialized (
                select f.*, u.mode, u.position + f.place::integer as position, u.sequence + f.place as sequence
                from fresh f join updated u on u.org_id = f.org_id and u.id = f.thread_uid
+           ),
+           claimed as (
+               insert into thread.idempotency_keys (org_id, owner, rpc, key, request_hash, subject)
+               select org_id, owner, $19, key, request_hash, id::text from placed
+               where key is not null order by org_id, owner, key
            ),
            stored as (
                insert into thread.messages (org_id, thread_uid, position, id, author, mode, system_message_type, content,
@@ -328,8 +360,7 @@ async fn append(connection: &mut PgConnection, jobs: &[Append]) -> Result<HashMa
                select org_id, event_id, 'handoff:events', 'message.created', 'threads/' || thread_uid, sequence, traceparent,
                       data from placed order by thread_uid, sequence
            )
-           select f.n as "n!", f.parent_found as "parent_found!", p.position as "position?", p.mode as "mode?: Mode", now() as "at!"
-           from found f left join placed p on p.n = f.n"#,
+           select n as "n!", position as "position!", mode as "mode!: Mode", now() as "at!" from placed"#,
         &column(jobs, |job| job.org.0),
         &column(jobs, |job| job.chatbot_id.as_str()) as &[&str],
         &column(jobs, |job| job.thread_id.as_str()) as &[&str],
@@ -342,9 +373,9 @@ async fn append(connection: &mut PgConnection, jobs: &[Append]) -> Result<HashMa
         &column(jobs, |job| job.message.parent_id) as &[Option<Uuid>],
         &column(jobs, |job| job.message.llm_model_id.as_deref()) as &[Option<&str>],
         &column(jobs, |job| job.message.sources.as_deref()) as &[Option<&str>],
-        &keys.iter().map(|retry| retry.as_ref().map(|retry| retry.owner.as_str())).collect::<Vec<_>>() as &[Option<&str>],
-        &keys.iter().map(|retry| retry.as_ref().map(|retry| retry.key.as_str())).collect::<Vec<_>>() as &[Option<&str>],
-        &keys.iter().map(|retry| retry.as_ref().map(|retry| retry.hash.as_slice())).collect::<Vec<_>>() as &[Option<&[u8]>],
+        &retry(jobs, |retry| retry.owner.as_str()) as &[Option<&str>],
+        &retry(jobs, |retry| retry.key.as_str()) as &[Option<&str>],
+        &retry(jobs, |retry| retry.hash.as_slice()) as &[Option<&[u8]>],
         &column(jobs, |_| platform::id::new()),
         &column(jobs, |job| job.traceparent.as_deref()) as &[Option<&str>],
         &column(jobs, |job| job.event.as_str()) as &[&str],
@@ -356,15 +387,8 @@ async fn append(connection: &mut PgConnection, jobs: &[Append]) -> Result<HashMa
         .into_iter()
         .map(|row| {
             let index = usize::try_from(row.n - 1).unwrap_or_default();
-            (
-                index,
-                Row {
-                    parent_found: row.parent_found,
-                    position: row.position,
-                    mode: row.mode,
-                    at: row.at,
-                },
-            )
+            let (position, mode, at) = (row.position, row.mode, row.at);
+            (index, Row { position, mode, at })
         })
         .collect())
 }

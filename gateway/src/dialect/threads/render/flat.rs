@@ -2,10 +2,9 @@
 
 use proto::thread::v1 as pb;
 use serde::Serialize;
-use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::sources;
+use super::Sources;
 use crate::answer::Stamp;
 use crate::words::{Reaction, SystemMessageType, Word as _};
 
@@ -115,7 +114,7 @@ pub(in crate::dialect::threads) struct ChattingMessage {
     reaction: Option<Reaction>,
     /// What an answer was made from.
     #[schema(value_type = Vec<Object>)]
-    source: Box<RawValue>,
+    source: Sources,
     is_edited: bool,
     edited_by: Option<String>,
     edited_at: Option<Stamp>,
@@ -154,7 +153,7 @@ impl From<pb::Message> for ChattingMessage {
             agent_name: message.agent_name,
             parent_message_id: message.parent_message_id,
             llm_model_id: message.llm_model_id,
-            source: sources(message.sources_json),
+            source: Sources::of(message.sources_json),
             is_edited: message.is_edited,
             edited_by: message.edited_by,
             edited_at: Stamp::maybe(message.edited_at),

@@ -2,9 +2,9 @@
 
 mod message;
 
+use super::Sources;
 use proto::thread::v1 as pb;
 use serde::Serialize;
-use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 pub(in crate::dialect::threads) use message::SentMessage;
@@ -146,7 +146,7 @@ pub(in crate::dialect::threads) struct LastMessage {
     #[serde(skip_serializing_if = "Option::is_none")]
     answer: Option<Said>,
     #[schema(value_type = Vec<Object>)]
-    sources: Box<RawValue>,
+    sources: Sources,
     reaction: Option<Reaction>,
     thread_id: String,
     message_type: PairedType,

@@ -4,12 +4,11 @@ use std::collections::HashMap;
 
 use proto::thread::v1 as pb;
 use serde::Serialize;
-use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use crate::answer::Stamp;
 use crate::dialect::threads::prompts::Prompt;
-use crate::dialect::threads::render::sources;
+use crate::dialect::threads::render::Sources;
 use crate::words::{Reaction, SystemMessageType, Word as _};
 
 /// A text and when it was written.
@@ -57,7 +56,7 @@ pub(in crate::dialect::threads) struct ChatbotMessage {
     pub(super) answer: Option<Said>,
     pub(super) reaction: Option<Reaction>,
     #[schema(value_type = Vec<Object>)]
-    pub(super) sources: Box<RawValue>,
+    pub(super) sources: Sources,
     pub(super) system_message_type: Option<SystemMessageType>,
     pub(super) icon_url: Option<String>,
     /// Always empty: the chatbot's prompts have their own operation.
@@ -87,7 +86,7 @@ impl From<pb::Message> for ChatbotMessage {
             reaction: Reaction::of(message.reaction()),
             system_message_type: SystemMessageType::of(message.system_message_type()),
             message_id: message.id,
-            sources: sources(message.sources_json),
+            sources: Sources::of(message.sources_json),
             icon_url: message.icon_url,
             prompts: Vec::new(),
             gpt_model: message.llm_model_id,
@@ -103,7 +102,7 @@ impl ChatbotMessage {
         self.message_type = PairedType::Normal;
         self.reaction = Reaction::of(answer.reaction()).or(self.reaction);
         self.answer = Some(Said::by(&mut answer));
-        self.sources = sources(answer.sources_json);
+        self.sources = Sources::of(answer.sources_json);
         self.gpt_model = answer.llm_model_id;
         self.icon_url = answer.icon_url.or(self.icon_url.take());
     }
@@ -140,7 +139,7 @@ pub(in crate::dialect::threads) struct SentMessage {
     /// Null for what a visitor writes: the bot answers later.
     answer: Option<Said>,
     #[schema(value_type = Vec<Object>)]
-    sources: Box<RawValue>,
+    sources: Sources,
     gpt_model: Option<String>,
     reaction: Option<Reaction>,
     thread_id: String,
