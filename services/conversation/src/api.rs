@@ -2,6 +2,7 @@
 
 mod activity;
 mod attributes;
+mod chats;
 mod contact_endpoints;
 mod conversation_wire;
 mod conversations;
@@ -27,12 +28,15 @@ use platform::events::Outbox;
 use platform::fault;
 use platform::idempotency::{Claim, Idempotency};
 use platform::page::Tokens;
+use platform::access::ServiceKey;
+use platform::link::Link;
 use platform::seal::MasterKey;
+use proto::settings::v1::settings_service_client::SettingsServiceClient;
 use prost::Message;
 use sqlx::PgConnection;
 use tonic::{Response, Status};
 
-use crate::SCHEMA;
+use crate::{Dependencies, Patience, SCHEMA};
 use crate::domain::ConversationError;
 
 /// Implements a service on [`Api`]: each method takes the call apart and hands it to the inherent method of its name,
@@ -55,13 +59,17 @@ macro_rules! methods {
 }
 pub(crate) use methods;
 
-/// Both services of the context.
+/// The services of the context.
 #[derive(Debug)]
 pub(crate) struct Api {
     db: Db,
     idempotency: Idempotency,
     outbox: Outbox,
     tokens: Tokens,
+    master_key: MasterKey,
+    settings: SettingsServiceClient<Link>,
+    service_key: ServiceKey,
+    patience: Patience,
 }
 
 /// What a mutation made true: what it is about, so that a kept answer can be erased with it, and the answer.
@@ -81,12 +89,24 @@ impl<A> Done<A> {
 
 impl Api {
     /// The services on their tables.
-    pub(crate) fn new(db: Db, outbox: Outbox, master_key: &MasterKey) -> Self {
+    pub(crate) fn new(dependencies: Dependencies, outbox: Outbox) -> Self {
+        let Dependencies {
+            db,
+            master_key,
+            settings,
+            service_key,
+            patience,
+            ..
+        } = dependencies;
         Self {
             db,
             idempotency: Idempotency::new(SCHEMA),
             outbox,
-            tokens: Tokens::new(master_key),
+            tokens: Tokens::new(&master_key),
+            master_key,
+            settings: SettingsServiceClient::new(settings),
+            service_key,
+            patience,
         }
     }
 

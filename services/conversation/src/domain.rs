@@ -2,6 +2,7 @@
 
 pub(crate) mod attributes;
 pub(crate) mod channel;
+pub(crate) mod chats;
 pub(crate) mod contact_endpoints;
 pub(crate) mod conversation;
 pub(crate) mod error;

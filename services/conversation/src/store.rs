@@ -6,6 +6,7 @@
 
 mod activity;
 mod attributes;
+pub(crate) mod chats;
 mod contact_endpoints;
 pub(crate) mod conversations;
 mod flows;

@@ -82,6 +82,30 @@ pub(crate) enum ConversationError {
     /// The two conversations can't be linked.
     #[error("{0}")]
     LinkRefused(&'static str),
+    /// The organization has no such chat.
+    #[error("there is no such chat")]
+    ChatNotFound,
+    /// Nothing changes about a chat that has ended.
+    #[error("the chat has ended")]
+    ChatEnded,
+    /// Only a dismissed chat can be resumed.
+    #[error("the chat is under way")]
+    ChatNotDismissed,
+    /// The chat has no such escalation.
+    #[error("there is no such escalation")]
+    EscalationNotFound,
+    /// The escalation is not deflecting, or the channel is not offered.
+    #[error("the escalation can't be deflected like this")]
+    DeflectionRefused,
+    /// The chat has no such photo or video.
+    #[error("there is no such media")]
+    MediaNotFound,
+    /// The same was asked for a moment ago.
+    #[error("the same request came within the last ten seconds")]
+    DuplicateRequest,
+    /// The token does not verify. Why is nobody's business.
+    #[error("the signed data is not valid")]
+    SignedDataInvalid,
     /// The request can't be told from an earlier one.
     #[error(transparent)]
     Retry(#[from] idempotency::Error),
@@ -110,6 +134,10 @@ impl Fault for ConversationError {
             | Self::DuplicateExternalId
             | Self::UnsupportedChannel
             | Self::ConversationClosed
+            | Self::ChatEnded
+            | Self::DeflectionRefused
+            | Self::DuplicateRequest
+            | Self::SignedDataInvalid
             | Self::LinkRefused(_) => Kind::Invalid,
             Self::ConversationNotFound
             | Self::AgentNotFound
@@ -120,12 +148,16 @@ impl Fault for ConversationError {
             | Self::TeamNotFound
             | Self::TagNotFound
             | Self::AttributeNotFound
+            | Self::ChatNotFound
+            | Self::EscalationNotFound
+            | Self::MediaNotFound
             | Self::ContactEndpointNotFound => Kind::NotFound,
             Self::AttributeIdentifierTaken
             | Self::ContactEndpointExists
             | Self::PersonExists(_)
             | Self::ExternalIdTaken
             | Self::AssignedToAnother(_)
+            | Self::ChatNotDismissed
             | Self::AlreadyAnonymized => Kind::Conflict,
             Self::Retry(error) => error.kind(),
             Self::Storage(error) => fault::database_kind(error),
@@ -158,6 +190,14 @@ impl Fault for ConversationError {
             Self::ConversationClosed => "CONVERSATION_CLOSED",
             Self::AlreadyAnonymized => "ALREADY_ANONYMIZED",
             Self::LinkRefused(_) => "LINK_REFUSED",
+            Self::ChatNotFound => "CHAT_NOT_FOUND",
+            Self::ChatEnded => "CHAT_ENDED",
+            Self::ChatNotDismissed => "CHAT_NOT_DISMISSED",
+            Self::EscalationNotFound => "ESCALATION_NOT_FOUND",
+            Self::DeflectionRefused => "DEFLECTION_REFUSED",
+            Self::MediaNotFound => "MEDIA_NOT_FOUND",
+            Self::DuplicateRequest => "DUPLICATE_REQUEST",
+            Self::SignedDataInvalid => "SIGNED_DATA_INVALID",
             Self::Retry(error) => error.reason(),
             Self::Storage(error) => fault::database_reason(error),
         }

@@ -9,6 +9,7 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::Store;
+use super::chats::Followed;
 use crate::domain::ConversationError;
 use crate::domain::channel::Channel;
 use crate::domain::conversation::{ConversationType, Details, Locked, Requester};
@@ -92,6 +93,7 @@ struct LockedRow {
     message_count: i32,
     activity_sequence: i32,
     event_sequence: i64,
+    has_chat: bool,
     now: Time,
 }
 
@@ -122,6 +124,8 @@ impl From<LockedRow> for Locked {
             activity_sequence: row.activity_sequence,
             event_sequence: row.event_sequence,
             default_queue: named(row.default_queue_id, row.default_queue_name),
+            has_chat: row.has_chat,
+            ending: None,
         }
     }
 }
@@ -156,7 +160,9 @@ impl Store {
                        where q.org_id = c.org_id and q.is_default) as default_queue_name,
                       c.details as "details: Json<Details>", c.parent_id, c.follow_up_at,
                       c.anonymized_at is not null as "anonymized!", c.message_count, c.activity_sequence,
-                      c.event_sequence, clock_timestamp() as "now!"
+                      c.event_sequence, c.channel = 3 and exists(select from conversation.chats s
+                                               where s.org_id = c.org_id and s.conversation_id = c.id) as "has_chat!",
+                      clock_timestamp() as "now!"
                from conversation.conversations c where c.org_id = $1 and c.id = $2
                for no key update of c"#,
             org.0,
@@ -188,7 +194,9 @@ impl Store {
                          null::uuid as default_queue_id, null as default_queue_name,
                          c.details as "details: Json<Details>", c.parent_id, c.follow_up_at,
                          false as "anonymized!", c.message_count, c.activity_sequence, c.event_sequence,
-                         clock_timestamp() as "now!""#,
+                         c.channel = 3 and exists(select from conversation.chats s
+                                               where s.org_id = c.org_id and s.conversation_id = c.id) as "has_chat!",
+                      clock_timestamp() as "now!""#,
             org.0,
             id,
             agent,
@@ -221,6 +229,8 @@ impl Store {
             enqueued,
             entries,
         } = step.outcome;
+        let told = entries.iter().map(|entry| (entry, entry.author.or(step.author)));
+        let followed = Followed::of(org, traceparent, locked, &standing, told);
         let lines = entries.into_iter().map(|entry| Line {
             author: entry.author.or(step.author),
             at: locked.now,
@@ -277,8 +287,11 @@ impl Store {
             &lines.events as &[&str],
             &lines.data,
         )
-        .execute(tx)
+        .execute(&mut *tx)
         .await?;
-        Ok(())
+        match followed {
+            Some(followed) => Self::follow_chat(tx, followed).await,
+            None => Ok(()),
+        }
     }
 }

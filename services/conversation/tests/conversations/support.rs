@@ -30,7 +30,7 @@ pub(crate) struct World {
     pub(crate) own: Tenant,
     /// Another one, which must not see anything of it.
     pub(crate) other: Tenant,
-    settings: SettingsServiceClient<Link>,
+    pub(crate) settings: SettingsServiceClient<Link>,
     settings_link: Link,
     options: PgConnectOptions,
 }
@@ -204,6 +204,9 @@ fn running_on(db: &Db, settings: &Link, service_key: &ServiceKey) -> Running {
             db: db.clone(),
             redis: no_redis(),
             master_key: MasterKey::random(),
+            settings: settings.clone(),
+            service_key: service_key.clone(),
+            patience: conversation_service::Patience::default(),
         },
     )
     .build()

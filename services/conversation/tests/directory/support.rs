@@ -87,6 +87,9 @@ impl World {
                 db,
                 redis: no_redis,
                 master_key: MasterKey::random(),
+                settings: link.clone(),
+                service_key: service_key.clone(),
+                patience: conversation_service::Patience::default(),
             },
         )
         .build();
