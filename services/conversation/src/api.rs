@@ -1,6 +1,7 @@
 //! The gRPC surface: a request becomes domain types or a violation, one transaction makes it true.
 
 mod activity;
+mod anonymization;
 mod attributes;
 mod contact_endpoints;
 mod conversation_wire;

@@ -1,5 +1,6 @@
 //! What the conversation context is about: plain types and rules.
 
+pub(crate) mod anonymization;
 pub(crate) mod attributes;
 pub(crate) mod channel;
 pub(crate) mod contact_endpoints;

@@ -67,10 +67,12 @@ pub fn mount(server: Server, dependencies: Dependencies) -> Server {
     let checked = db.clone();
     let api = Arc::new(api::Api::new(db.clone(), outbox.clone(), &master_key));
     let (waiting, waking) = (db.clone(), outbox.clone());
+    let anonymizer = store::anonymization::Anonymizer::new(db.clone(), outbox.clone(), redis.clone());
     let server = server
         .service(DirectoryServiceServer::from_arc(Arc::clone(&api)))
         .service(ConversationServiceServer::from_arc(Arc::clone(&api)))
         .task("follow-ups", move |stop| store::followups::run(waiting, waking, stop))
+        .task("anonymizations", move |stop| anonymizer.run(stop))
         .check("conversation database", move || {
             let db = checked.clone();
             async move { db.check().await.is_ok() }

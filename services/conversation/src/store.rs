@@ -5,6 +5,7 @@
 //! together with [`crate::domain::attributes::check_changes`] for custom attributes.
 
 mod activity;
+pub(crate) mod anonymization;
 mod attributes;
 mod contact_endpoints;
 pub(crate) mod conversations;

@@ -48,6 +48,8 @@ methods! {
         tag_conversation_by_name(TagConversationByNameRequest) -> TagConversationByNameResponse;
         patch_conversation_attributes(PatchConversationAttributesRequest) -> PatchConversationAttributesResponse;
         list_activity_log(ListActivityLogRequest) -> ListActivityLogResponse;
+        anonymize(AnonymizeRequest) -> AnonymizeResponse;
+        get_anonymization_request(GetAnonymizationRequestRequest) -> GetAnonymizationRequestResponse;
         search_conversations(SearchConversationsRequest) -> SearchConversationsResponse;
     }
 }

@@ -13,6 +13,9 @@ pub(crate) enum ConversationError {
     /// The organization has no such conversation.
     #[error("there is no such conversation")]
     ConversationNotFound,
+    /// The conversation has no such message.
+    #[error("there is no such message")]
+    MessageNotFound,
     /// The organization has no such agent.
     #[error("there is no such agent")]
     AgentNotFound,
@@ -76,6 +79,12 @@ pub(crate) enum ConversationError {
     /// A closed conversation has to be reopened first.
     #[error("the conversation is closed")]
     ConversationClosed,
+    /// Without force only what is closed is anonymized.
+    #[error("the conversation is not closed")]
+    ConversationNotClosed,
+    /// The organization has no such request to anonymize.
+    #[error("there is no such anonymization request")]
+    AnonymizationRequestNotFound,
     /// Anonymized content can't be changed.
     #[error("it is anonymized already")]
     AlreadyAnonymized,
@@ -112,6 +121,8 @@ impl Fault for ConversationError {
             | Self::ConversationClosed
             | Self::LinkRefused(_) => Kind::Invalid,
             Self::ConversationNotFound
+            | Self::MessageNotFound
+            | Self::AnonymizationRequestNotFound
             | Self::AgentNotFound
             | Self::UserNotFound
             | Self::EndUserNotFound
@@ -126,6 +137,7 @@ impl Fault for ConversationError {
             | Self::PersonExists(_)
             | Self::ExternalIdTaken
             | Self::AssignedToAnother(_)
+            | Self::ConversationNotClosed
             | Self::AlreadyAnonymized => Kind::Conflict,
             Self::Retry(error) => error.kind(),
             Self::Storage(error) => fault::database_kind(error),
@@ -136,6 +148,7 @@ impl Fault for ConversationError {
         match self {
             Self::Invalid(_) => "REQUEST_VALIDATION_FAILED",
             Self::ConversationNotFound => "CONVERSATION_NOT_FOUND",
+            Self::MessageNotFound => "MESSAGE_NOT_FOUND",
             Self::AgentNotFound => "AGENT_NOT_FOUND",
             Self::UserNotFound => "USER_NOT_FOUND",
             Self::UserNotAgent => "USER_NOT_AGENT",
@@ -156,6 +169,8 @@ impl Fault for ConversationError {
             Self::UnsupportedChannel => "UNSUPPORTED_CHANNEL",
             Self::AssignedToAnother(_) => "ASSIGNED_TO_ANOTHER",
             Self::ConversationClosed => "CONVERSATION_CLOSED",
+            Self::ConversationNotClosed => "CONVERSATION_NOT_CLOSED",
+            Self::AnonymizationRequestNotFound => "ANONYMIZATION_REQUEST_NOT_FOUND",
             Self::AlreadyAnonymized => "ALREADY_ANONYMIZED",
             Self::LinkRefused(_) => "LINK_REFUSED",
             Self::Retry(error) => error.reason(),

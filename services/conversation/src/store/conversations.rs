@@ -202,7 +202,8 @@ impl Store {
         .ok_or(ConversationError::ConversationNotFound)
     }
 
-    /// Finds the parties of a new conversation in one statement. A queue or agent that is not found is absent.
+    /// Finds the parties of a new conversation in one statement. A queue or agent that is not found is absent. The requester
+    /// is kept from being anonymized until the transaction ends: his conversation would be missed.
     pub(crate) async fn parties(
         org: OrgId,
         on: impl PgExecutor<'_>,
@@ -219,7 +220,8 @@ impl Store {
                    (select f.queue_id from conversation.flows f
                     where f.org_id = $1 and f.channel = $5 and f.contact_endpoint_id = $6 order by f.id desc limit 1),
                    (select d.id from conversation.queues d where d.org_id = $1 and d.is_default))
-               where r.org_id = $1 and r.id = $2 and r.is_end_user"#,
+               where r.org_id = $1 and r.id = $2 and r.is_end_user and r.anonymized_at is null
+               for key share of r"#,
             org.0,
             wanted.requester,
             wanted.agent,

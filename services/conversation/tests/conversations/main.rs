@@ -4,6 +4,7 @@
 
 mod access;
 mod activity;
+mod anonymizing;
 mod begin;
 mod follow_ups;
 mod importing;

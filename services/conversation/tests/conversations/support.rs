@@ -97,7 +97,7 @@ impl World {
         settings_link.lead_to(&running.stack());
         let mut settings = SettingsServiceClient::new(settings_link.clone());
         let link = Link::local();
-        link.lead_to(&running_on(&db, &settings_link, &service_key).stack());
+        link.lead_to(&running_on(&db, &settings_link, &service_key, no_redis()).stack());
         let own = tenant(&db, &mut settings, &service_key, "own").await;
         let other = tenant(&db, &mut settings, &service_key, "other").await;
         Self {
@@ -114,8 +114,13 @@ impl World {
 
     /// One more replica, which can be run with its loops.
     pub(crate) fn replica(&self) -> Running {
+        self.replica_with(no_redis())
+    }
+
+    /// The same with a Redis.
+    pub(crate) fn replica_with(&self, redis: redis::Config) -> Running {
         let db = Db::with_options(self.options.clone(), SCHEMA, 8);
-        running_on(&db, &self.settings_link, &self.service_key)
+        running_on(&db, &self.settings_link, &self.service_key, redis)
     }
 
     /// Another key of the own organization.
@@ -197,12 +202,12 @@ impl World {
     }
 }
 
-fn running_on(db: &Db, settings: &Link, service_key: &ServiceKey) -> Running {
+fn running_on(db: &Db, settings: &Link, service_key: &ServiceKey, redis: redis::Config) -> Running {
     mount(
         Server::new(Access::new(settings.clone(), service_key.clone()), Limits::default()),
         Dependencies {
             db: db.clone(),
-            redis: no_redis(),
+            redis,
             master_key: MasterKey::random(),
         },
     )
