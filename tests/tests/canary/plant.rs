@@ -205,7 +205,7 @@ impl Garden {
         for id in [chat, email] {
             self.fill(id).await;
         }
-        // One of them is closed, and one of its messages has been anonymized before.
+        // The others are closed by force.
         self.send(Method::PUT, &format!("conversations/{chat}/close"), json!({}))
             .await;
     }

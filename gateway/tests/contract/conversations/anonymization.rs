@@ -114,7 +114,11 @@ async fn each_cause_of_a_refusal_has_its_status() {
         format!("endusers/{}/anonymize", office.user),
     ] {
         let answer = anonymize(&office, &format!("{path}?force=perhaps")).await;
-        refused(&answer, 400, "Invalid value for: query parameter force");
+        refused(
+            &answer,
+            400,
+            "Invalid value for: query parameter force (must be true or false)",
+        );
     }
     refused(
         &office.world.get("/v1/anonymization/request/x").await,

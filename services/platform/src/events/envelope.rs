@@ -127,6 +127,15 @@ pub(super) fn outline(json: &str) -> Option<Outline> {
     })
 }
 
+/// A CloudEvent without its data; nothing at all when it is none.
+pub(super) fn erased(json: &str) -> String {
+    let mut event: Value = serde_json::from_str(json).unwrap_or_default();
+    if let Some(data) = event.get_mut("data") {
+        *data = Value::Null;
+    }
+    event.to_string()
+}
+
 /// What a CloudEvent is about, without reading the rest.
 pub(super) fn subject(json: &str) -> Option<String> {
     #[derive(Deserialize)]
