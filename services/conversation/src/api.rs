@@ -1,6 +1,7 @@
 //! The gRPC surface: a request becomes domain types or a violation, one transaction makes it true.
 
 mod activity;
+mod anonymization;
 mod attributes;
 mod chats;
 mod contact_endpoints;
@@ -24,20 +25,24 @@ mod transitions;
 
 use platform::Db;
 use platform::access::Call;
+use platform::access::ServiceKey;
+use platform::batch::commits::Commits;
+use platform::batch::reads::Reads;
 use platform::events::Outbox;
 use platform::fault;
 use platform::idempotency::{Claim, Idempotency};
-use platform::page::Tokens;
-use platform::access::ServiceKey;
 use platform::link::Link;
+use platform::page::Tokens;
 use platform::seal::MasterKey;
-use proto::settings::v1::settings_service_client::SettingsServiceClient;
 use prost::Message;
+use proto::settings::v1::settings_service_client::SettingsServiceClient;
 use sqlx::PgConnection;
 use tonic::{Response, Status};
 
-use crate::{Dependencies, Patience, SCHEMA};
 use crate::domain::ConversationError;
+use crate::store::additions::Addition;
+use crate::store::reads::{MessagesOf, One};
+use crate::{Dependencies, Patience, SCHEMA};
 
 /// Implements a service on [`Api`]: each method takes the call apart and hands it to the inherent method of its name,
 /// which is in the module of its subject.
@@ -70,6 +75,15 @@ pub(crate) struct Api {
     settings: SettingsServiceClient<Link>,
     service_key: ServiceKey,
     patience: Patience,
+    batched: Batched,
+}
+
+/// What is done together with what others ask for at the same time.
+#[derive(Debug)]
+pub(crate) struct Batched {
+    pub(crate) additions: Commits<Addition>,
+    pub(crate) conversations: Reads<One>,
+    pub(crate) messages: Reads<MessagesOf>,
 }
 
 /// What a mutation made true: what it is about, so that a kept answer can be erased with it, and the answer.
@@ -89,7 +103,7 @@ impl<A> Done<A> {
 
 impl Api {
     /// The services on their tables.
-    pub(crate) fn new(dependencies: Dependencies, outbox: Outbox) -> Self {
+    pub(crate) fn new(dependencies: Dependencies, outbox: Outbox, batched: Batched) -> Self {
         let Dependencies {
             db,
             master_key,
@@ -107,6 +121,7 @@ impl Api {
             settings: SettingsServiceClient::new(settings),
             service_key,
             patience,
+            batched,
         }
     }
 

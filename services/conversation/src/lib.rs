@@ -9,8 +9,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use platform::Db;
-use platform::events::{self, Outbox};
 use platform::access::ServiceKey;
+use platform::batch::commits::Commits;
+use platform::batch::reads::Reads;
+use platform::events::{self, Outbox};
 use platform::link::Link;
 use platform::seal::MasterKey;
 use platform::server::Server;
@@ -82,24 +84,45 @@ pub async fn run(config: Config) -> ExitCode {
 /// Mounts the context on a server: its services, and the loops that work in the background.
 #[must_use]
 pub fn mount(server: Server, dependencies: Dependencies) -> Server {
-    let (db, redis, patience) = (dependencies.db.clone(), dependencies.redis.clone(), dependencies.patience);
+    let (db, redis, patience) = (
+        dependencies.db.clone(),
+        dependencies.redis.clone(),
+        dependencies.patience,
+    );
     let outbox = Outbox::new(SCHEMA);
     let checked = db.clone();
-    let api = Arc::new(api::Api::new(dependencies, outbox.clone()));
+    let (additions, committer) = Commits::new();
+    let (conversations, conversation_readers) = Reads::new();
+    let (messages, message_readers) = Reads::new();
+    let batched = api::Batched {
+        additions,
+        conversations,
+        messages,
+    };
+    let api = Arc::new(api::Api::new(dependencies, outbox.clone(), batched));
+    let (writing, telling) = (db.clone(), outbox.clone());
+    let (reading, listing) = (db.clone(), db.clone());
     let (waiting, waking) = (db.clone(), outbox.clone());
-    let (idle, telling) = (db.clone(), outbox.clone());
+    let (idle, ending) = (db.clone(), outbox.clone());
     let (unseen, reminding) = (db.clone(), outbox.clone());
+    let anonymizer = store::anonymization::Anonymizer::new(db.clone(), outbox.clone(), redis.clone());
     let server = server
         .service(DirectoryServiceServer::from_arc(Arc::clone(&api)))
         .service(ConversationServiceServer::from_arc(Arc::clone(&api)))
         .service(ChatServiceServer::from_arc(api))
+        .task("message writer", move |stop| committer.run(writing, telling, stop))
+        .task("conversation readers", move |stop| {
+            conversation_readers.run(reading, stop)
+        })
+        .task("message readers", move |stop| message_readers.run(listing, stop))
         .task("follow-ups", move |stop| store::followups::run(waiting, waking, stop))
         .task("inactive chats", move |stop| {
-            store::chats::inactivity::run(idle, telling, patience, stop)
+            store::chats::inactivity::run(idle, ending, patience, stop)
         })
         .task("escalation reminders", move |stop| {
             store::chats::reminders::run(unseen, reminding, stop)
         })
+        .task("anonymizations", move |stop| anonymizer.run(stop))
         .check("conversation database", move || {
             let db = checked.clone();
             async move { db.check().await.is_ok() }

@@ -240,7 +240,10 @@ impl Api {
                 closed_at: None,
                 messages,
             };
-            let wrote = new.messages.iter().any(|message| message.direction == Direction::Inbound);
+            let wrote = new
+                .messages
+                .iter()
+                .any(|message| message.direction == Direction::Inbound);
             let trace = call.traceparent.as_deref();
             let id = Store::insert_conversation(org, tx, new, outcome, lines.collect(), Some(trace))
                 .await?
@@ -337,6 +340,9 @@ fn deflection(message: &wire::UpdateChatRequest) -> Result<Option<(i64, Deflecti
             "deflection_channel",
             "must be email or external_link with an escalation",
         )),
-        (None, Some(_)) => Err(Violation::new("escalation_id", "must be present with a deflection channel")),
+        (None, Some(_)) => Err(Violation::new(
+            "escalation_id",
+            "must be present with a deflection channel",
+        )),
     }
 }

@@ -175,15 +175,33 @@ pub(crate) fn follow(session: &Session, step: &Step<'_>) -> Consequences {
     }
     if let Some(agent) = to.filter(|_| joins) {
         let waits = step.is_virtual;
-        put(agent, if waits { Participation::Waiting } else { Participation::Connected });
+        put(
+            agent,
+            if waits {
+                Participation::Waiting
+            } else {
+                Participation::Connected
+            },
+        );
     }
     for spoken in step.spoken.iter().filter(|spoken| !spoken.inbound) {
         let is_here = to == Some(spoken.author) && !is_closed;
-        put(spoken.author, if is_here { Participation::Connected } else { Participation::Finished });
+        put(
+            spoken.author,
+            if is_here {
+                Participation::Connected
+            } else {
+                Participation::Finished
+            },
+        );
     }
 
     let ended = if finished {
-        let found_out = if session.taken || to.is_some() { Ended::Finished } else { Ended::Canceled };
+        let found_out = if session.taken || to.is_some() {
+            Ended::Finished
+        } else {
+            Ended::Canceled
+        };
         Some(step.ending.unwrap_or(found_out))
     } else if is_closed {
         session.ended

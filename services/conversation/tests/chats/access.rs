@@ -34,7 +34,9 @@ async fn outcomes(scene: &Scene, key: &str) -> Vec<(&'static str, Result<(), Sta
     };
     let data = wire::SetCustomDataRequest {
         chat_id,
-        custom_data: Some(wire::set_custom_data_request::CustomData::Data(wire::CustomData::default())),
+        custom_data: Some(wire::set_custom_data_request::CustomData::Data(
+            wire::CustomData::default(),
+        )),
     };
     let configure = wire::ConfigureQueueRequest {
         id: scene.bots.0.clone(),
@@ -46,18 +48,66 @@ async fn outcomes(scene: &Scene, key: &str) -> Vec<(&'static str, Result<(), Sta
         ..Default::default()
     };
     vec![
-        ("get_chat", client().get_chat(ask(key, wire::GetChatRequest { id })).await.map(drop)),
-        ("update_chat", client().update_chat(ask(key, finish(id))).await.map(drop)),
-        ("resume_chat", client().resume_chat(ask(key, wire::ResumeChatRequest { id })).await.map(drop)),
-        ("send", client().send_chat_message(ask(key, said(id, scene.ada, "x"))).await.map(drop)),
-        ("escalate", client().create_chat_escalation(ask(key, escalation(id, true))).await.map(drop)),
-        ("choose", client().update_chat_escalation(ask(key, choose)).await.map(drop)),
-        ("acknowledge", client().acknowledge_chat_escalation(ask(key, acknowledge)).await.map(drop)),
+        (
+            "get_chat",
+            client().get_chat(ask(key, wire::GetChatRequest { id })).await.map(drop),
+        ),
+        (
+            "update_chat",
+            client().update_chat(ask(key, finish(id))).await.map(drop),
+        ),
+        (
+            "resume_chat",
+            client()
+                .resume_chat(ask(key, wire::ResumeChatRequest { id }))
+                .await
+                .map(drop),
+        ),
+        (
+            "send",
+            client()
+                .send_chat_message(ask(key, said(id, scene.ada, "x")))
+                .await
+                .map(drop),
+        ),
+        (
+            "escalate",
+            client()
+                .create_chat_escalation(ask(key, escalation(id, true)))
+                .await
+                .map(drop),
+        ),
+        (
+            "choose",
+            client().update_chat_escalation(ask(key, choose)).await.map(drop),
+        ),
+        (
+            "acknowledge",
+            client()
+                .acknowledge_chat_escalation(ask(key, acknowledge))
+                .await
+                .map(drop),
+        ),
         ("create_chat", client().create_chat(ask(key, create)).await.map(drop)),
-        ("end_user", client().update_chat_end_user(ask(key, end_user)).await.map(drop)),
-        ("get_end_user", client().get_end_user(ask(key, wire::GetEndUserRequest { by })).await.map(drop)),
-        ("set_custom_data", client().set_custom_data(ask(key, data)).await.map(drop)),
-        ("set_flags", client().set_customer_flags(ask(key, flags)).await.map(drop)),
+        (
+            "end_user",
+            client().update_chat_end_user(ask(key, end_user)).await.map(drop),
+        ),
+        (
+            "get_end_user",
+            client()
+                .get_end_user(ask(key, wire::GetEndUserRequest { by }))
+                .await
+                .map(drop),
+        ),
+        (
+            "set_custom_data",
+            client().set_custom_data(ask(key, data)).await.map(drop),
+        ),
+        (
+            "set_flags",
+            client().set_customer_flags(ask(key, flags)).await.map(drop),
+        ),
         (
             "get_flags",
             client()
@@ -72,7 +122,10 @@ async fn outcomes(scene: &Scene, key: &str) -> Vec<(&'static str, Result<(), Sta
                 .await
                 .map(drop),
         ),
-        ("configure_queue", client().configure_queue(ask(key, configure)).await.map(drop)),
+        (
+            "configure_queue",
+            client().configure_queue(ask(key, configure)).await.map(drop),
+        ),
     ]
 }
 

@@ -22,7 +22,10 @@ async fn a_chat_waits_in_the_queue_of_its_menu(_: PgPoolOptions, options: PgConn
     let made = chat!(scene.create_chat(wanted(&scene))).chat.unwrap();
     assert_eq!(made.status(), ChatStatus::Queued);
     assert_eq!((made.lang.as_str(), made.menus.len()), ("it", 1));
-    assert_eq!((made.menus[0].id, made.menus[0].name.as_str()), (scene.people, "Support"));
+    assert_eq!(
+        (made.menus[0].id, made.menus[0].name.as_str()),
+        (scene.people, "Support")
+    );
     let end_user = made.end_user.clone().unwrap();
     assert_eq!((end_user.id, end_user.identifier.as_deref()), (scene.ada, Some("ada")));
     assert!(made.agent.is_none() && made.virtual_agent.is_none() && made.all_agents.is_empty());
@@ -73,7 +76,10 @@ async fn a_virtual_agent_sees_the_context_in_the_chat_and_in_events(_: PgPoolOpt
     let context: serde_json::Value = serde_json::from_str(&made.context_json).unwrap();
     assert_eq!(context, json!({ "foo": "bar", "key": "value" }));
     let (_, told) = scene.told(&format!("chats/{}", made.id)).await.remove(0);
-    assert_eq!(told["chat"]["context"], json!({ "value": { "foo": "bar", "key": "value" } }));
+    assert_eq!(
+        told["chat"]["context"],
+        json!({ "value": { "foo": "bar", "key": "value" } })
+    );
     assert_eq!(told["chat"]["status"], "va_assigned");
 }
 
@@ -186,7 +192,10 @@ async fn a_wrong_field_of_a_chat_is_named(_: PgPoolOptions, options: PgConnectOp
 async fn a_chat_needs_a_menu_and_an_end_user(_: PgPoolOptions, options: PgConnectOptions) {
     let scene = Scene::new(options).await;
     for menu_id in [0, -1, NOTHING] {
-        let request = wire::CreateChatRequest { menu_id, ..wanted(&scene) };
+        let request = wire::CreateChatRequest {
+            menu_id,
+            ..wanted(&scene)
+        };
         let refused = chat_refused!(scene.create_chat(request));
         assert_refused(&refused, Code::NotFound, "QUEUE_NOT_FOUND");
     }

@@ -2,10 +2,11 @@
 
 use proto::conversation::v1 as wire;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use tonic::Code;
 use wire::{ChatStatus, ConversationState, EscalationStatus, ParticipantStatus};
 
 use crate::scene::Scene;
-use crate::support::{chat as a_chat, inbound, outbound};
+use crate::support::{assert_refused, chat as a_chat, inbound, ok, outbound, refused};
 
 #[sqlx::test(migrator = "conversation_service::MIGRATOR")]
 async fn a_chat_goes_its_way_over_both_surfaces(_: PgPoolOptions, options: PgConnectOptions) {
@@ -16,15 +17,25 @@ async fn a_chat_goes_its_way_over_both_surfaces(_: PgPoolOptions, options: PgCon
     scene.say(id, scene.bot.1, "Let me see").await;
     let escalation = scene.escalate(id).await;
     scene.claim(id, 0).await;
-    let request = world.own.request(wire::AddMessageRequest {
-        conversation_id: id,
-        message: Some(outbound(&world.own.agents[0], "It is on its way")),
-    });
-    world.client.clone().add_message(request).await.unwrap();
+    let message = Some(outbound(&world.own.agents[0], "It is on its way"));
+    let conversation_id = id;
+    ok!(world.add_message(wire::AddMessageRequest {
+        conversation_id,
+        message
+    }));
     assert_eq!(scene.status(id).await, ChatStatus::Assigned);
-    assert_eq!(scene.escalation(escalation.id).await.status(), EscalationStatus::Escalated);
+    assert_eq!(
+        scene.escalation(escalation.id).await.status(),
+        EscalationStatus::Escalated
+    );
     scene.finish(id).await;
     assert_eq!(world.conversation(id).await.state(), ConversationState::Closed);
+    let late = refused!(world.transfer_conversation(wire::TransferConversationRequest {
+        id,
+        queue_id: world.own.queues[1].clone(),
+        user_id: None,
+    }));
+    assert_refused(&late, Code::InvalidArgument, "CONVERSATION_CLOSED");
     scene.reopen(id).await;
     assert_eq!(scene.status(id).await, ChatStatus::Queued);
     scene.claim(id, 1).await;
@@ -93,15 +104,15 @@ async fn a_chat_that_began_on_the_other_surface_is_a_chat(_: PgPoolOptions, opti
     // From here on it has a session.
     scene.say(id, scene.agents[1], "Hello").await;
     assert_eq!(participants(&scene.chat(id).await), expected);
-    assert!(scene.chat(id).await.timeout_at.is_some(), "the end user has written before");
+    assert!(
+        scene.chat(id).await.timeout_at.is_some(),
+        "the end user has written before"
+    );
     assert_eq!(scene.finish(id).await.status(), ChatStatus::Finished);
 }
 
 #[sqlx::test(migrator = "conversation_service::MIGRATOR")]
-async fn an_end_user_who_writes_to_an_ended_conversation_reopens_the_chat(
-    _: PgPoolOptions,
-    options: PgConnectOptions,
-) {
+async fn an_end_user_who_writes_to_an_ended_conversation_reopens_the_chat(_: PgPoolOptions, options: PgConnectOptions) {
     let scene = Scene::new(options).await;
     let id = scene.start(scene.people).await;
     scene.claim(id, 0).await;

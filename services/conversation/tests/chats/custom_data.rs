@@ -142,7 +142,10 @@ async fn signed_custom_data_needs_a_token_that_verifies(_: PgPoolOptions, option
     chat!(scene.set_custom_data(signed(id, &token(SECRET, &said))));
     assert_eq!(scene.flags(id).await, (false, true, false));
     let read = scene.read(id, &scene.world.own.key).await.items;
-    assert_eq!((read.len(), read[0].signed, read[0].label.as_deref()), (1, true, Some("L")));
+    assert_eq!(
+        (read.len(), read[0].signed, read[0].label.as_deref()),
+        (1, true, Some("L"))
+    );
 
     let hostile = [
         token("another secret, which is as long as it has to be", &said),
@@ -171,7 +174,10 @@ async fn wrong_custom_data_is_named_and_changes_nothing(_: PgPoolOptions, option
     };
     let cases = [
         (item("", &json!(1)), "data..key"),
-        (item("reserved_bad_actor", &json!("true")), "data.reserved_bad_actor.value"),
+        (
+            item("reserved_bad_actor", &json!("true")),
+            "data.reserved_bad_actor.value",
+        ),
         (item("a", &json!("x\u{0}")), "data.a.value"),
         (typed(json!(1), "text"), "data.a.type"),
         (typed(json!(1), "string"), "data.a.value"),

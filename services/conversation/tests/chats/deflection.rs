@@ -51,10 +51,18 @@ async fn a_full_queue_deflects_and_the_virtual_agent_keeps_the_chat(_: PgPoolOpt
     let offered: Vec<_> = deflecting.offered_channels().collect();
     assert_eq!(
         offered,
-        [Channel::Email, Channel::ExternalLink, Channel::HumanAgent, Channel::VirtualAgent]
+        [
+            Channel::Email,
+            Channel::ExternalLink,
+            Channel::HumanAgent,
+            Channel::VirtualAgent
+        ]
     );
     assert_eq!(scene.status(id).await, ChatStatus::VaAssigned);
-    let (_, told) = scene.told(&format!("escalations/{}", deflecting.escalation_id)).await.remove(0);
+    let (_, told) = scene
+        .told(&format!("escalations/{}", deflecting.escalation_id))
+        .await
+        .remove(0);
     assert_eq!(told["deflectionReason"], "over_capacity");
     assert_eq!(
         told["deflectionChannels"],
@@ -94,13 +102,20 @@ async fn a_forced_escalation_is_not_deflected(_: PgPoolOptions, options: PgConne
     let scene = Scene::new(options).await;
     scene.configure(&scene.bots.0, Some(0), Some(closed())).await;
     let id = scene.start(scene.bots.1).await;
-    let forced = chat!(scene.create_chat_escalation(escalation(id, true))).escalation.unwrap();
+    let forced = chat!(scene.create_chat_escalation(escalation(id, true)))
+        .escalation
+        .unwrap();
     assert_eq!(forced.status(), EscalationStatus::Escalating);
     let other = scene.start(scene.bots.1).await;
     let deflecting = scene.escalate(other).await;
     assert_eq!(deflecting.status(), EscalationStatus::Deflecting);
-    let forced = chat!(scene.create_chat_escalation(escalation(other, true))).escalation.unwrap();
-    assert_eq!((forced.id, forced.status()), (deflecting.id, EscalationStatus::Escalating));
+    let forced = chat!(scene.create_chat_escalation(escalation(other, true)))
+        .escalation
+        .unwrap();
+    assert_eq!(
+        (forced.id, forced.status()),
+        (deflecting.id, EscalationStatus::Escalating)
+    );
     assert_eq!(scene.status(other).await, ChatStatus::Queued);
 }
 
@@ -151,7 +166,11 @@ async fn without_a_virtual_agent_going_on_with_it_is_not_offered(_: PgPoolOption
 async fn a_mail_or_a_link_ends_the_chat(_: PgPoolOptions, options: PgConnectOptions) {
     let scene = Scene::new(options).await;
     scene.configure(&scene.bots.0, Some(0), None).await;
-    for (channel, chosen_before) in [(Channel::Email, false), (Channel::Email, true), (Channel::ExternalLink, false)] {
+    for (channel, chosen_before) in [
+        (Channel::Email, false),
+        (Channel::Email, true),
+        (Channel::ExternalLink, false),
+    ] {
         let id = scene.start(scene.bots.1).await;
         let deflecting = scene.escalate(id).await;
         if chosen_before {
@@ -163,9 +182,15 @@ async fn a_mail_or_a_link_ends_the_chat(_: PgPoolOptions, options: PgConnectOpti
             deflection_channel: channel.into(),
             ..finish(id)
         };
-        assert_eq!(chat!(scene.update_chat(request)).chat.unwrap().status(), ChatStatus::Finished);
+        assert_eq!(
+            chat!(scene.update_chat(request)).chat.unwrap().status(),
+            ChatStatus::Finished
+        );
         let deflected = scene.escalation(deflecting.id).await;
-        assert_eq!((deflected.status(), deflected.deflection_channel()), (EscalationStatus::Deflected, channel));
+        assert_eq!(
+            (deflected.status(), deflected.deflection_channel()),
+            (EscalationStatus::Deflected, channel)
+        );
         assert_eq!(
             scene.kinds(&format!("escalations/{}", deflecting.escalation_id)).await,
             ["escalation.created", "escalation.resolved"]
@@ -180,7 +205,10 @@ async fn a_person_who_takes_a_deflecting_chat_completes_the_escalation(_: PgPool
     let id = scene.start(scene.bots.1).await;
     let deflecting = scene.escalate(id).await;
     scene.claim(id, 0).await;
-    assert_eq!(scene.escalation(deflecting.id).await.status(), EscalationStatus::Escalated);
+    assert_eq!(
+        scene.escalation(deflecting.id).await.status(),
+        EscalationStatus::Escalated
+    );
 }
 
 #[sqlx::test(migrator = "conversation_service::MIGRATOR")]
@@ -193,7 +221,10 @@ async fn a_wrong_channel_is_named(_: PgPoolOptions, options: PgConnectOptions) {
             deflection_channel,
             ..choose(&open, Channel::Email)
         };
-        assert_field(&chat_refused!(scene.update_chat_escalation(request)), "deflection_channel");
+        assert_field(
+            &chat_refused!(scene.update_chat_escalation(request)),
+            "deflection_channel",
+        );
     }
     let refused = chat_refused!(scene.update_chat_escalation(choose(&open, Channel::Email)));
     assert_refused(&refused, Code::InvalidArgument, "DEFLECTION_REFUSED");

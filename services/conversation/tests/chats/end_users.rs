@@ -57,7 +57,10 @@ async fn the_same_identifier_is_the_same_end_user(_: PgPoolOptions, options: PgC
     };
     assert_eq!(scene.upsert(renamed).await, made);
     let (name, email, ..) = scene.kept(made.id).await;
-    assert_eq!((name.as_deref(), email.as_deref()), (Some("Beatrix"), Some("bea@example.com")));
+    assert_eq!(
+        (name.as_deref(), email.as_deref()),
+        (Some("Beatrix"), Some("bea@example.com"))
+    );
     for by in [By::Id(made.id), By::Identifier("bea".to_owned())] {
         let request = wire::GetEndUserRequest { by: Some(by) };
         assert_eq!(chat!(scene.get_end_user(request)).end_user.unwrap(), made);
@@ -75,11 +78,10 @@ async fn an_address_of_somebody_else_merges_nobody(_: PgPoolOptions, options: Pg
     let twin = scene.upsert(twin).await;
     assert_ne!(twin.id, bea.id);
     let (_, email, emails, phones) = scene.kept(twin.id).await;
-    assert_eq!((email, emails, phones), (
-        None,
-        vec!["BEA@example.com".to_owned()],
-        vec!["+15550100".to_owned()]
-    ));
+    assert_eq!(
+        (email, emails, phones),
+        (None, vec!["BEA@example.com".to_owned()], vec!["+15550100".to_owned()])
+    );
     assert_eq!(scene.kept(bea.id).await.1.as_deref(), Some("bea@example.com"));
 }
 

@@ -7,17 +7,17 @@ use crate::scene::{NOTHING, Scene, chat, chat_refused, escalation, no_uuid};
 use crate::support::{assert_field, assert_refused, until};
 
 #[sqlx::test(migrator = "conversation_service::MIGRATOR")]
-async fn escalating_takes_the_chat_from_the_virtual_agent_into_the_queue(
-    _: PgPoolOptions,
-    options: PgConnectOptions,
-) {
+async fn escalating_takes_the_chat_from_the_virtual_agent_into_the_queue(_: PgPoolOptions, options: PgConnectOptions) {
     let scene = Scene::new(options).await;
     let id = scene.start(scene.bots.1).await;
     scene.say(id, scene.ada, "A person, please").await;
     let begun = scene.escalate(id).await;
     assert_eq!((begun.chat_id, begun.status()), (id, EscalationStatus::Escalating));
     assert_eq!(begun.reason(), wire::EscalationReason::ByEndUserAsk);
-    assert_eq!((begun.state(), begun.requested_by.as_str()), (State::Unacknowledged, "tests"));
+    assert_eq!(
+        (begun.state(), begun.requested_by.as_str()),
+        (State::Unacknowledged, "tests")
+    );
     let chat = scene.chat(id).await;
     assert_eq!(chat.status(), ChatStatus::Queued);
     assert!(chat.virtual_agent.is_none());
@@ -31,7 +31,10 @@ async fn escalating_takes_the_chat_from_the_virtual_agent_into_the_queue(
     assert_eq!(data["escalationId"], begun.escalation_id);
     assert_eq!(data["visitor"]["name"], "Ada");
     assert_eq!(data["lastMessage"]["content"], "A person, please");
-    assert_eq!((&data["status"], &data["reason"]), (&"escalating".into(), &"by_end_user_ask".into()));
+    assert_eq!(
+        (&data["status"], &data["reason"]),
+        (&"escalating".into(), &"by_end_user_ask".into())
+    );
 }
 
 #[sqlx::test(migrator = "conversation_service::MIGRATOR")]
@@ -63,12 +66,18 @@ async fn a_claim_over_the_other_surface_completes_the_escalation(_: PgPoolOption
     let begun = scene.escalate(id).await;
     scene.claim(id, 0).await;
     let done = scene.escalation(begun.id).await;
-    assert_eq!((done.status(), done.state()), (EscalationStatus::Escalated, State::Resolved));
+    assert_eq!(
+        (done.status(), done.state()),
+        (EscalationStatus::Escalated, State::Resolved)
+    );
     assert_eq!(done.resolved_by.as_ref(), Some(&scene.world.own.agents[0]));
     let chat = scene.chat(id).await;
     assert_eq!(chat.status(), ChatStatus::Assigned);
     let agent = chat.agent.unwrap();
-    assert_eq!((agent.id, agent.status()), (scene.agents[0], ParticipantStatus::Connected));
+    assert_eq!(
+        (agent.id, agent.status()),
+        (scene.agents[0], ParticipantStatus::Connected)
+    );
     assert_eq!(
         scene.kinds(&format!("escalations/{}", begun.escalation_id)).await,
         ["escalation.created", "escalation.resolved"]
@@ -143,8 +152,13 @@ async fn the_first_acknowledgement_wins_and_is_told(_: PgPoolOptions, options: P
     let request = wire::AcknowledgeChatEscalationRequest {
         escalation_id: begun.escalation_id.clone(),
     };
-    let seen = chat!(scene.acknowledge_chat_escalation(request.clone())).escalation.unwrap();
-    assert_eq!((seen.state(), seen.acknowledged_by.as_deref()), (State::Acknowledged, Some("tests")));
+    let seen = chat!(scene.acknowledge_chat_escalation(request.clone()))
+        .escalation
+        .unwrap();
+    assert_eq!(
+        (seen.state(), seen.acknowledged_by.as_deref()),
+        (State::Acknowledged, Some("tests"))
+    );
     let again = chat!(scene.acknowledge_chat_escalation(request)).escalation.unwrap();
     assert_eq!(again.acknowledged_at, seen.acknowledged_at);
     assert_eq!(
@@ -167,9 +181,11 @@ async fn escalations_are_listed_by_state_newest_first(_: PgPoolOptions, options:
         made.push(scene.escalate(id).await);
     }
     scene.claim(made[0].chat_id, 0).await;
-    chat!(scene.acknowledge_chat_escalation(wire::AcknowledgeChatEscalationRequest {
-        escalation_id: made[1].escalation_id.clone(),
-    }));
+    chat!(
+        scene.acknowledge_chat_escalation(wire::AcknowledgeChatEscalationRequest {
+            escalation_id: made[1].escalation_id.clone(),
+        })
+    );
     let list = async |state: State, page_size: i32, before: &str| {
         let request = wire::ListChatEscalationsRequest {
             state: state.into(),
@@ -183,12 +199,19 @@ async fn escalations_are_listed_by_state_newest_first(_: PgPoolOptions, options:
     assert_eq!(list(State::Resolved, 0, "").await, (vec![made[0].id], false));
     assert_eq!(list(State::Acknowledged, 0, "").await, (vec![made[1].id], false));
     assert_eq!(list(State::Unacknowledged, 0, "").await, (vec![made[2].id], false));
-    assert_eq!(list(State::Unspecified, 2, "").await, (vec![made[2].id, made[1].id], true));
+    assert_eq!(
+        list(State::Unspecified, 2, "").await,
+        (vec![made[2].id, made[1].id], true)
+    );
     let before = &made[1].escalation_id;
     assert_eq!(list(State::Unspecified, 2, before).await, (vec![made[0].id], false));
     let refuse = async |state, page_size, before: &str, field| {
         let before = before.to_owned();
-        let request = wire::ListChatEscalationsRequest { state, page_size, before };
+        let request = wire::ListChatEscalationsRequest {
+            state,
+            page_size,
+            before,
+        };
         assert_field(&chat_refused!(scene.list_chat_escalations(request)), field);
     };
     refuse(9, 0, "", "state").await;
@@ -201,10 +224,12 @@ async fn what_nobody_has_seen_is_told_again(_: PgPoolOptions, options: PgConnect
     let scene = Scene::new(options).await;
     let id = scene.start(scene.bots.1).await;
     let begun = scene.escalate(id).await;
-    sqlx::query("update conversation.escalations set created_at = created_at - interval '2 minutes', remind_at = now()")
-        .execute(&scene.world.db)
-        .await
-        .unwrap();
+    sqlx::query(
+        "update conversation.escalations set created_at = created_at - interval '2 minutes', remind_at = now()",
+    )
+    .execute(&scene.world.db)
+    .await
+    .unwrap();
     let _replica = scene.run_replica().await;
     let subject = format!("escalations/{}", begun.escalation_id);
     until(async || scene.kinds(&subject).await.len() == 2).await;

@@ -15,7 +15,10 @@ async fn a_finished_chat_is_a_closed_conversation(_: PgPoolOptions, options: PgC
     assert_eq!(done.status(), ChatStatus::Finished);
     assert!(done.ends_at.is_some());
     let agent = done.agent.unwrap();
-    assert_eq!((agent.id, agent.status()), (scene.agents[0], ParticipantStatus::Finished));
+    assert_eq!(
+        (agent.id, agent.status()),
+        (scene.agents[0], ParticipantStatus::Finished)
+    );
     let conversation = scene.world.conversation(id).await;
     assert_eq!(conversation.state(), wire::ConversationState::Closed);
     assert_eq!(conversation.closed_at, done.ends_at);
@@ -42,7 +45,10 @@ async fn the_end_user_or_an_agent_finishes_a_chat(_: PgPoolOptions, options: PgC
         };
         chat!(scene.update_chat(request));
         let entry = scene.world.entries(id).await.pop().unwrap();
-        assert_eq!((entry.r#type.as_str(), &entry.author.unwrap().id), ("ConversationClosed", author));
+        assert_eq!(
+            (entry.r#type.as_str(), &entry.author.unwrap().id),
+            ("ConversationClosed", author)
+        );
     }
     let id = scene.start(scene.people).await;
     let request = wire::UpdateChatRequest {
@@ -59,7 +65,9 @@ async fn what_changes_an_ended_chat_is_refused(_: PgPoolOptions, options: PgConn
     scene.finish(id).await;
     let data = wire::SetCustomDataRequest {
         chat_id: id,
-        custom_data: Some(wire::set_custom_data_request::CustomData::Data(wire::CustomData::default())),
+        custom_data: Some(wire::set_custom_data_request::CustomData::Data(
+            wire::CustomData::default(),
+        )),
     };
     let end_user = wire::UpdateChatEndUserRequest {
         chat_id: id,
@@ -103,7 +111,10 @@ async fn a_reopened_chat_waits_again(_: PgPoolOptions, options: PgConnectOptions
     assert!(again.agent.is_none());
     assert_eq!(again.all_agents.len(), 1);
     scene.finish(id).await;
-    assert_eq!(scene.kinds(&format!("chats/{id}")).await[1..], ["chat.finished", "chat.finished"]);
+    assert_eq!(
+        scene.kinds(&format!("chats/{id}")).await[1..],
+        ["chat.finished", "chat.finished"]
+    );
 }
 
 #[sqlx::test(migrator = "conversation_service::MIGRATOR")]
@@ -147,5 +158,9 @@ async fn a_deflection_needs_its_escalation_and_the_other_way_round(_: PgPoolOpti
     let elsewhere = scene.escalate(elsewhere).await;
     let refused = chat_refused!(scene.update_chat(request(Some(elsewhere.id), DeflectionChannel::Email)));
     assert_refused(&refused, Code::NotFound, "ESCALATION_NOT_FOUND");
-    assert_eq!(scene.status(id).await, ChatStatus::Queued, "nothing of a refused update is done");
+    assert_eq!(
+        scene.status(id).await,
+        ChatStatus::Queued,
+        "nothing of a refused update is done"
+    );
 }

@@ -50,7 +50,10 @@ async fn an_end_user_who_does_not_answer_is_dismissed_and_then_the_chat_finished
     assert!(scene.chat(id).await.timeout_at.is_some());
     scene.wait("dismissed").await;
     scene.becomes(id, ChatStatus::Finished).await;
-    assert_eq!(scene.kinds(&format!("chats/{id}")).await.last().unwrap(), "chat.finished");
+    assert_eq!(
+        scene.kinds(&format!("chats/{id}")).await.last().unwrap(),
+        "chat.finished"
+    );
 }
 
 #[sqlx::test(migrator = "conversation_service::MIGRATOR")]
@@ -76,10 +79,7 @@ async fn the_clock_runs_only_while_the_end_user_has_to_answer(_: PgPoolOptions, 
 }
 
 #[sqlx::test(migrator = "conversation_service::MIGRATOR")]
-async fn a_chat_in_which_the_end_user_never_wrote_ends_without_a_response(
-    _: PgPoolOptions,
-    options: PgConnectOptions,
-) {
+async fn a_chat_in_which_the_end_user_never_wrote_ends_without_a_response(_: PgPoolOptions, options: PgConnectOptions) {
     let scene = Scene::new(options).await;
     let id = scene.start(scene.bots.1).await;
     scene.say(id, scene.bot.1, "How can I help?").await;
@@ -112,7 +112,10 @@ async fn a_dismissed_chat_is_resumed_in_the_queue_or_with_its_virtual_agent(
     let queued = resume(person).await;
     assert_eq!((queued.status(), queued.agent), (ChatStatus::Queued, None));
     let back = resume(bot).await;
-    assert_eq!((back.status(), back.virtual_agent.unwrap().id), (ChatStatus::VaAssigned, scene.bot.1));
+    assert_eq!(
+        (back.status(), back.virtual_agent.unwrap().id),
+        (ChatStatus::VaAssigned, scene.bot.1)
+    );
 }
 
 #[sqlx::test(migrator = "conversation_service::MIGRATOR")]
@@ -139,11 +142,20 @@ async fn a_chat_that_an_agent_has_put_off_is_not_finished(_: PgPoolOptions, opti
         at: crate::support::at(4_102_444_800),
         user_id: None,
     });
-    scene.world.client.clone().follow_up_conversation(request).await.unwrap();
+    scene
+        .world
+        .client
+        .clone()
+        .follow_up_conversation(request)
+        .await
+        .unwrap();
     let put_off = scene.chat(id).await;
     assert_eq!((put_off.status(), put_off.timeout_at), (ChatStatus::Dismissed, None));
     assert_eq!(
-        chat!(scene.resume_chat(wire::ResumeChatRequest { id })).chat.unwrap().status(),
+        chat!(scene.resume_chat(wire::ResumeChatRequest { id }))
+            .chat
+            .unwrap()
+            .status(),
         ChatStatus::Queued
     );
 }

@@ -82,14 +82,20 @@ fn configured(scene: &Scene) -> wire::ConfigureQueueRequest {
 async fn what_a_queue_offers_is_shown_and_replaced(_: PgPoolOptions, options: PgConnectOptions) {
     let scene = Scene::new(options).await;
     let shown = chat!(scene.configure_queue(configured(&scene)));
-    assert_eq!((shown.number, shown.lang.as_str(), shown.max_queue_size), (scene.bots.1, "it", Some(5)));
+    assert_eq!(
+        (shown.number, shown.lang.as_str(), shown.max_queue_size),
+        (scene.bots.1, "it", Some(5))
+    );
     assert_eq!(shown.opening_hours, configured(&scene).opening_hours);
     let plain = wire::ConfigureQueueRequest {
         id: scene.bots.0.clone(),
         ..Default::default()
     };
     let shown = chat!(scene.configure_queue(plain));
-    assert_eq!((shown.lang.as_str(), shown.max_queue_size, shown.opening_hours), ("en", None, None));
+    assert_eq!(
+        (shown.lang.as_str(), shown.max_queue_size, shown.opening_hours),
+        ("en", None, None)
+    );
 }
 
 fn interval(request: &mut wire::ConfigureQueueRequest) -> &mut wire::OpenInterval {
@@ -104,12 +110,18 @@ async fn a_wrong_offer_is_named(_: PgPoolOptions, options: PgConnectOptions) {
         (|m| m.lang = Some("??".to_owned()), "lang"),
         (|m| m.max_queue_size = Some(-1), "max_queue_size"),
         (|m| m.max_queue_size = Some(1_000_001), "max_queue_size"),
-        (|m| m.opening_hours.as_mut().unwrap().time_zone = String::new(), "opening_hours.time_zone"),
+        (
+            |m| m.opening_hours.as_mut().unwrap().time_zone = String::new(),
+            "opening_hours.time_zone",
+        ),
         (
             |m| m.opening_hours.as_mut().unwrap().time_zone = "Mars/Olympus".to_owned(),
             "opening_hours.time_zone",
         ),
-        (|m| m.opening_hours.as_mut().unwrap().intervals.clear(), "opening_hours.intervals"),
+        (
+            |m| m.opening_hours.as_mut().unwrap().intervals.clear(),
+            "opening_hours.intervals",
+        ),
         (|m| interval(m).day = 8, "opening_hours.intervals[0].day"),
         (|m| interval(m).opens = -1, "opening_hours.intervals[0].opens"),
         (|m| interval(m).closes = 540, "opening_hours.intervals[0].closes"),

@@ -29,7 +29,10 @@ async fn messages_of_both_sides_are_in_the_conversation_and_told(_: PgPoolOption
         ]
     );
     let told = scene.told(&format!("chats/{id}")).await;
-    let senders: Vec<_> = told[1..].iter().map(|(_, data)| data["message"]["sender"].clone()).collect();
+    let senders: Vec<_> = told[1..]
+        .iter()
+        .map(|(_, data)| data["message"]["sender"].clone())
+        .collect();
     assert_eq!(
         senders,
         [
@@ -51,7 +54,10 @@ async fn a_wrong_message_is_refused_by_its_field(_: PgPoolOptions, options: PgCo
     let scene = Scene::new(options).await;
     let id = scene.start(scene.people).await;
     for text in ["", &"x".repeat(32 * 1024 + 1), "a\0b"] {
-        assert_field(&chat_refused!(scene.send_chat_message(said(id, scene.ada, text))), "text");
+        assert_field(
+            &chat_refused!(scene.send_chat_message(said(id, scene.ada, text))),
+            "text",
+        );
     }
     let nothing = wire::SendChatMessageRequest {
         content: None,

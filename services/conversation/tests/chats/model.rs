@@ -16,13 +16,18 @@ enum Action {
     EndUserSays,
     BotSays,
     AgentSays(usize),
-    Escalate { force: bool },
+    Escalate {
+        force: bool,
+    },
     Choose(wire::DeflectionChannel),
     Finish,
     Resume,
     /// Over the conversation surface.
     EndUserWrites,
-    Claim { agent: usize, force: bool },
+    Claim {
+        agent: usize,
+        force: bool,
+    },
     Close,
     Reopen,
     Transfer,
@@ -205,7 +210,11 @@ impl Model {
                 }
             }
             Action::Close if self.state != Closed => {
-                let ended = if self.taken { ChatStatus::Finished } else { ChatStatus::Canceled };
+                let ended = if self.taken {
+                    ChatStatus::Finished
+                } else {
+                    ChatStatus::Canceled
+                };
                 self.close(ended);
             }
             Action::Reopen if self.state != Open => self.queue(),
@@ -272,7 +281,10 @@ async fn act(scene: &Scene, id: i64, newest: i64, action: &Action) -> Result<(),
         Action::Transfer => {
             let queue_id = world.own.queues[1].clone();
             let request = wire::TransferConversationRequest { id, queue_id, user_id };
-            conversations.transfer_conversation(scene.request(request)).await.map(drop)
+            conversations
+                .transfer_conversation(scene.request(request))
+                .await
+                .map(drop)
         }
         Action::FollowUp => {
             let request = wire::FollowUpConversationRequest {
@@ -280,7 +292,10 @@ async fn act(scene: &Scene, id: i64, newest: i64, action: &Action) -> Result<(),
                 at: at(4_102_444_800),
                 user_id,
             };
-            conversations.follow_up_conversation(scene.request(request)).await.map(drop)
+            conversations
+                .follow_up_conversation(scene.request(request))
+                .await
+                .map(drop)
         }
     };
     done.map_err(|status| reason(&status))
@@ -331,7 +346,9 @@ async fn random_steps_on_both_surfaces_follow_the_status_table(_: PgPoolOptions,
             assert_eq!(chat.ends_at, conversation.closed_at);
             assert_eq!(conversation.follow_up_at.is_some(), model.follow_up);
             let at_work = chat.all_agents.iter().chain(&chat.all_virtual_agents);
-            let at_work = at_work.filter(|agent| agent.status() != wire::ParticipantStatus::Finished).count();
+            let at_work = at_work
+                .filter(|agent| agent.status() != wire::ParticipantStatus::Finished)
+                .count();
             let held = model.state != ConversationState::Closed && model.holder != Holder::Nobody;
             assert_eq!(at_work, usize::from(held), "after {action:?} of {actions:?}");
         }

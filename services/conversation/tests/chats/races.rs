@@ -24,7 +24,10 @@ async fn many_who_escalate_at_once_get_one_escalation(_: PgPoolOptions, options:
         .collect();
     ids.dedup();
     assert_eq!(ids.len(), 1);
-    assert_eq!(scene.kinds(&format!("escalations/{}", ids[0])).await, ["escalation.created"]);
+    assert_eq!(
+        scene.kinds(&format!("escalations/{}", ids[0])).await,
+        ["escalation.created"]
+    );
 }
 
 #[sqlx::test(migrator = "conversation_service::MIGRATOR")]
@@ -80,7 +83,11 @@ async fn a_chat_ends_once_whoever_ends_it(_: PgPoolOptions, options: PgConnectOp
     let answers = ending.join_all().await;
     let refusals: Vec<_> = answers.into_iter().filter_map(Result::err).collect();
     assert_eq!(refusals.len(), 9);
-    assert!(refusals.iter().all(|refused| refused.code() == Code::InvalidArgument && reason(refused) == "CHAT_ENDED"));
+    assert!(
+        refusals
+            .iter()
+            .all(|refused| refused.code() == Code::InvalidArgument && reason(refused) == "CHAT_ENDED")
+    );
     assert_eq!(
         scene.kinds(&format!("chats/{id}")).await,
         ["chat.created", "chat.finished"]
@@ -137,7 +144,9 @@ async fn of_many_who_ask_for_the_last_place_one_gets_it(_: PgPoolOptions, option
         let escalation = answer.unwrap().into_inner().escalation.unwrap();
         escalation.status()
     });
-    let got = statuses.filter(|status| *status == EscalationStatus::Escalating).count();
+    let got = statuses
+        .filter(|status| *status == EscalationStatus::Escalating)
+        .count();
     assert_eq!(got, 1);
 }
 
@@ -154,7 +163,11 @@ async fn what_is_due_is_done_once_by_any_number_of_replicas(_: PgPoolOptions, op
         .execute(&scene.world.db)
         .await
         .unwrap();
-    let _replicas = (scene.run_replica().await, scene.run_replica().await, scene.run_replica().await);
+    let _replicas = (
+        scene.run_replica().await,
+        scene.run_replica().await,
+        scene.run_replica().await,
+    );
     for id in chats {
         crate::support::until(async || scene.status(id).await == ChatStatus::VaDismissed).await;
         let log = scene.world.log(id).await;

@@ -11,7 +11,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::Request;
 use uuid::Uuid;
 
-use crate::support::{World, unknown};
+use crate::support::{World, ok, unknown};
 
 pub(crate) struct Scene {
     pub(crate) world: World,
@@ -120,11 +120,15 @@ impl Scene {
     }
 
     pub(crate) async fn say(&self, chat_id: i64, from_user_id: i64, text: &str) -> wire::Message {
-        chat!(self.send_chat_message(said(chat_id, from_user_id, text))).message.unwrap()
+        chat!(self.send_chat_message(said(chat_id, from_user_id, text)))
+            .message
+            .unwrap()
     }
 
     pub(crate) async fn escalate(&self, chat_id: i64) -> wire::ChatEscalation {
-        chat!(self.create_chat_escalation(escalation(chat_id, false))).escalation.unwrap()
+        chat!(self.create_chat_escalation(escalation(chat_id, false)))
+            .escalation
+            .unwrap()
     }
 
     pub(crate) async fn finish(&self, id: i64) -> wire::Chat {
@@ -133,23 +137,19 @@ impl Scene {
 
     /// Claims the conversation over its own surface.
     pub(crate) async fn claim(&self, id: i64, agent: usize) {
-        let request = wire::ClaimConversationRequest {
-            id,
-            agent_id: self.world.own.agents[agent].clone(),
-            force: true,
-        };
-        let request = self.request(request);
-        self.world.client.clone().claim_conversation(request).await.unwrap();
+        let (world, force) = (&self.world, true);
+        let agent_id = world.own.agents[agent].clone();
+        ok!(world.claim_conversation(wire::ClaimConversationRequest { id, agent_id, force }));
     }
 
     pub(crate) async fn close(&self, id: i64) {
-        let request = self.request(wire::CloseConversationRequest { id, user_id: None });
-        self.world.client.clone().close_conversation(request).await.unwrap();
+        let (world, user_id) = (&self.world, None);
+        ok!(world.close_conversation(wire::CloseConversationRequest { id, user_id }));
     }
 
     pub(crate) async fn reopen(&self, id: i64) {
-        let request = self.request(wire::ReopenConversationRequest { id, user_id: None });
-        self.world.client.clone().reopen_conversation(request).await.unwrap();
+        let (world, user_id) = (&self.world, None);
+        ok!(world.reopen_conversation(wire::ReopenConversationRequest { id, user_id }));
     }
 
     /// The escalation of a number, as it is listed.

@@ -81,7 +81,9 @@ impl Api {
         let answer = answer.map_err(|status| {
             let details = status.get_error_details();
             let is_refusal = status.code() == Code::InvalidArgument
-                && details.error_info().is_some_and(|info| info.reason == "SIGNED_DATA_INVALID");
+                && details
+                    .error_info()
+                    .is_some_and(|info| info.reason == "SIGNED_DATA_INVALID");
             if is_refusal {
                 ConversationError::SignedDataInvalid.into()
             } else {
@@ -145,7 +147,10 @@ impl Api {
             let locked = lock_running(&call, tx, message.chat_id).await?;
             Store::set_customer_flags(org, tx, locked.id, flags).await?;
             if !Store::set_custom_data(org, tx, locked.id, &items).await? {
-                return Err(ConversationError::invalid("data", "must leave the chat with at most 200 items"));
+                return Err(ConversationError::invalid(
+                    "data",
+                    "must leave the chat with at most 200 items",
+                ));
             }
             Ok(about(locked.id, wire::SetCustomDataResponse {}))
         })

@@ -3,9 +3,9 @@
 use platform::OrgId;
 use platform::access::Call;
 use platform::fault::Violation;
+use prost::Message as _;
 use proto::conversation::v1 as wire;
 use proto::conversation::v1::get_end_user_request::By;
-use prost::Message as _;
 use sqlx::PgConnection;
 use tonic::{Response, Status};
 use uuid::Uuid;
@@ -86,7 +86,12 @@ async fn reach(
     let clashes = Store::clashes(org, tx, id, Kind::EndUser, &asked).await?;
     let is_taken = |error: &str| clashes.iter().any(|clash| clash.error == error);
     if let Some(email) = email {
-        keep(&mut profile.email, &mut profile.additional_emails, email, is_taken("EmailExists"));
+        keep(
+            &mut profile.email,
+            &mut profile.additional_emails,
+            email,
+            is_taken("EmailExists"),
+        );
     }
     if let Some(phone) = phone {
         let further = &mut profile.additional_phone_numbers;

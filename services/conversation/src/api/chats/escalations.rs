@@ -95,7 +95,11 @@ async fn escalate(
     let (status, deflection) = escalation::begin(holder, reception.is_open, reception.is_full, force);
     let new = NewEscalation {
         chat: locked.id,
-        status: if status.is_open() { status } else { escalation::Status::Escalating },
+        status: if status.is_open() {
+            status
+        } else {
+            escalation::Status::Escalating
+        },
         reason,
         deflection,
         requested_by: &call.caller.owner,

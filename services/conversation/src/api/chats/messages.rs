@@ -7,13 +7,13 @@ use proto::conversation::v1::send_chat_message_request::Content as Wire;
 use tonic::{Response, Status};
 
 use super::lock_running;
-use crate::api::messages::add;
 use crate::api::transitions::about;
 use crate::api::{Api, conversation_wire};
 use crate::domain::ConversationError;
 use crate::domain::conversation::{Content, ContentType, Message, MessageDetails};
-use crate::domain::state::Direction;
+use crate::domain::state::{self, Direction};
 use crate::store::Store;
+use crate::store::transitions::Step;
 
 fn read(content: Option<Wire>) -> Result<Content, ConversationError> {
     match content {
@@ -56,7 +56,14 @@ impl Api {
                 created_at: locked.now,
                 anonymized_at: None,
             };
-            add(&call, tx, &locked, &written).await?;
+            let row = (call.org(), locked.id, locked.message_count + 1, &written);
+            Store::insert_messages(tx, &[row]).await?;
+            let step = Step {
+                outcome: state::message(&locked.standing, &written.said(), locked.default_queue.clone()),
+                author: Some(written.author_id),
+                messages: 1,
+            };
+            Store::save_step(&call, tx, &locked, step).await?;
             let answer = wire::SendChatMessageResponse {
                 message: Some(written.into()),
             };

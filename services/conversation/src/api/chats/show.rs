@@ -59,12 +59,16 @@ impl Api {
 /// Who has the chat, when that is a virtual agent or not.
 fn holder(chat: &Chat, participants: &[Participant], is_virtual: bool) -> Option<wire::ChatAgent> {
     let agent: &Agent = chat.agent.as_ref().filter(|agent| agent.is_virtual == is_virtual)?;
-    let found = participants.iter().find(|participant| participant.person.id == agent.person.id);
+    let found = participants
+        .iter()
+        .find(|participant| participant.person.id == agent.person.id);
     found.map(Into::into)
 }
 
 fn everybody(participants: &[Participant], virtual_agents: bool) -> Vec<wire::ChatAgent> {
-    let wanted = participants.iter().filter(|participant| participant.is_virtual == virtual_agents);
+    let wanted = participants
+        .iter()
+        .filter(|participant| participant.is_virtual == virtual_agents);
     wanted.map(Into::into).collect()
 }
 
@@ -115,7 +119,9 @@ pub(super) fn shown(escalation: Escalation, chat: &Chat) -> wire::ChatEscalation
         chat_id: escalation.chat_id,
         status: i32::from(escalation.status as i16),
         reason: i32::from(escalation.reason as i16),
-        deflection_reason: escalation.deflection.map_or(0, |deflection| i32::from(deflection as i16)),
+        deflection_reason: escalation
+            .deflection
+            .map_or(0, |deflection| i32::from(deflection as i16)),
         deflection_channel: escalation.channel.map_or(0, |channel| i32::from(channel as i16)),
         offered_channels: offered.map(|channel| i32::from(channel as i16)).collect(),
         escalation_id: escalation.id.to_string(),

@@ -97,7 +97,10 @@ pub(crate) fn reserved(name: &str, items: Vec<Item>) -> Result<(FlagChanges, Vec
             }
         };
         let Some(value) = item.value.as_bool() else {
-            return Err(Violation::new(format!("{name}.{}.value", item.key), "must be true or false"));
+            return Err(Violation::new(
+                format!("{name}.{}.value", item.key),
+                "must be true or false",
+            ));
         };
         *flag = Some(value);
     }

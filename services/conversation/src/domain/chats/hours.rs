@@ -47,9 +47,8 @@ impl Moment {
 
 impl OpeningHours {
     pub(crate) fn is_open(&self, at: Moment) -> bool {
-        let within = |interval: &Interval| {
-            interval.day == at.day && (interval.opens..interval.closes).contains(&at.minute)
-        };
+        let within =
+            |interval: &Interval| interval.day == at.day && (interval.opens..interval.closes).contains(&at.minute);
         self.intervals.iter().any(within)
     }
 }

@@ -33,7 +33,10 @@ fn session() -> Session {
 }
 
 fn is_bot(standing: &Standing) -> bool {
-    standing.agent.as_ref().is_some_and(|agent| agent.id == Uuid::from_u128(BOT))
+    standing
+        .agent
+        .as_ref()
+        .is_some_and(|agent| agent.id == Uuid::from_u128(BOT))
 }
 
 fn step(session: &Session, before: &Standing, after: &Standing, spoken: &[Spoken]) -> Consequences {
@@ -66,7 +69,12 @@ fn each_standing_has_its_status() {
         (State::Closed, Holder::Person, None, "finished"),
         (State::Closed, Holder::Nobody, Some(Ended::Finished), "finished"),
         (State::Closed, Holder::Nobody, Some(Ended::Canceled), "canceled"),
-        (State::Closed, Holder::VirtualAgent, Some(Ended::NoResponse), "no_response"),
+        (
+            State::Closed,
+            Holder::VirtualAgent,
+            Some(Ended::NoResponse),
+            "no_response",
+        ),
         // What was said of an earlier end does not count any more.
         (State::Open, Holder::Nobody, Some(Ended::Canceled), "queued"),
     ];
@@ -79,12 +87,18 @@ fn each_standing_has_its_status() {
 fn a_virtual_agent_waits_until_it_speaks_and_a_person_does_not() {
     let queued = standing(State::Open, None);
     let person = step(&session(), &queued, &standing(State::Open, Some(PEOPLE[0])), &[]);
-    assert_eq!(person.participants, [(Uuid::from_u128(PEOPLE[0]), Participation::Connected)]);
+    assert_eq!(
+        person.participants,
+        [(Uuid::from_u128(PEOPLE[0]), Participation::Connected)]
+    );
     let bot = standing(State::Open, Some(BOT));
     let waiting = step(&session(), &queued, &bot, &[]);
     assert_eq!(waiting.participants, [(Uuid::from_u128(BOT), Participation::Waiting)]);
     let speaking = step(&session(), &bot, &bot, &[says(BOT, false)]);
-    assert_eq!(speaking.participants, [(Uuid::from_u128(BOT), Participation::Connected)]);
+    assert_eq!(
+        speaking.participants,
+        [(Uuid::from_u128(BOT), Participation::Connected)]
+    );
 }
 
 #[test]

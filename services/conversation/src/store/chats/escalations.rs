@@ -11,9 +11,7 @@ use uuid::Uuid;
 use super::{Store, Telling};
 use crate::domain::ConversationError;
 use crate::domain::chats::chat::Chat;
-use crate::domain::chats::escalation::{
-    Channel, Deflection, Escalation, Progress, Reason, Status, reminder_after,
-};
+use crate::domain::chats::escalation::{Channel, Deflection, Escalation, Progress, Reason, Status, reminder_after};
 
 struct Row {
     id: Uuid,

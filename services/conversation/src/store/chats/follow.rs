@@ -11,8 +11,8 @@ use super::{Store, Telling};
 use crate::domain::ConversationError;
 use crate::domain::chats::chat::{Chat, Numbered};
 use crate::domain::chats::{Clock, Consequences, Ended, Participation, Session, Spoken, Step, follow};
-use crate::domain::conversation::Locked;
-use crate::domain::state::{Entry, Standing};
+use crate::domain::state::Standing;
+use crate::store::transitions::Saved;
 
 /// A step of a conversation that has a chat.
 pub(in crate::store) struct Followed {
@@ -28,32 +28,29 @@ pub(in crate::store) struct Followed {
 }
 
 impl Followed {
-    /// The step that takes a conversation to `after`; nothing when it has no chat.
-    pub(in crate::store) fn of<'a>(
-        org: OrgId,
-        traceparent: Option<&str>,
-        locked: &Locked,
-        after: &Standing,
-        entries: impl Iterator<Item = (&'a Entry, Option<Uuid>)>,
-    ) -> Option<Self> {
+    /// What happened to a conversation; nothing when it has no chat.
+    pub(in crate::store) fn of(saved: &Saved<'_>) -> Option<Self> {
+        let locked = saved.locked;
         if !locked.has_chat {
             return None;
         }
-        let said = entries.filter(|(entry, _)| entry.event == "conversation.message_added");
-        let said = said.map(|(entry, author)| {
+        let said = saved.lines.iter().map(|(line, _)| line);
+        let said = said.filter(|line| line.entry.event == "conversation.message_added");
+        let said = said.map(|line| {
             let spoken = Spoken {
-                author: author.unwrap_or(locked.requester.id),
-                inbound: entry.kind == "MessageAddedByCustomer",
+                author: line.author.unwrap_or(locked.requester.id),
+                inbound: line.entry.kind == "MessageAddedByCustomer",
             };
-            (spoken, entry.data.clone())
+            (spoken, line.entry.data.clone())
         });
+        let traceparent = saved.lines.last().and_then(|(_, traceparent)| *traceparent);
         Some(Self {
-            org,
+            org: saved.org,
             id: locked.id,
             now: locked.now,
             traceparent: traceparent.map(str::to_owned),
             before: locked.standing.clone(),
-            after: after.clone(),
+            after: saved.standing.clone(),
             ending: locked.ending,
             said: said.collect(),
         })
@@ -62,10 +59,15 @@ impl Followed {
 
 impl Store {
     /// Stores what a step that is saved means for its chat, and tells it.
-    pub(in crate::store) async fn follow_chat(
-        tx: &mut PgConnection,
-        followed: Followed,
-    ) -> Result<(), ConversationError> {
+    pub(in crate::store) async fn follow_chat(tx: &mut PgConnection, followed: Followed) -> Result<(), sqlx::Error> {
+        Self::follow_step(tx, followed).await.map_err(|error| match error {
+            ConversationError::Storage(error) => error,
+            // The conversation is locked and its session was there: nothing else is missing.
+            _ => sqlx::Error::RowNotFound,
+        })
+    }
+
+    async fn follow_step(tx: &mut PgConnection, followed: Followed) -> Result<(), ConversationError> {
         let org = followed.org;
         let chat = Self::chat(org, &mut *tx, followed.id).await?;
         let Some(session) = chat.session else {
@@ -168,7 +170,10 @@ impl Store {
             let sender = Self::sender(followed.org, tx, chat, *spoken).await?;
             let mut message = message.clone();
             message["sender"] = sender;
-            told.push(("chat.message_received", json!({ "message": message, "chat": chat.snapshot() })));
+            told.push((
+                "chat.message_received",
+                json!({ "message": message, "chat": chat.snapshot() }),
+            ));
         }
         if finished {
             told.push(("chat.finished", json!({ "chat": chat.snapshot() })));

@@ -7,10 +7,10 @@ use platform::{Db, OrgId, fault};
 use tokio_util::sync::CancellationToken;
 
 use super::Store;
-use crate::domain::conversation::Locked;
-use crate::domain::state::{self, Outcome};
 use crate::domain::ConversationError;
 use crate::domain::chats::Ended;
+use crate::domain::conversation::Locked;
+use crate::domain::state::{self, Outcome};
 use crate::store::transitions::Step;
 
 /// What is due is looked for this often.
