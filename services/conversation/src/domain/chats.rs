@@ -155,7 +155,7 @@ impl Consequences {
 }
 
 /// What a step of the conversation means for the session of its chat.
-pub(crate) fn follow(session: &Session, step: &Step<'_>) -> Consequences {
+pub(crate) fn follow(session: Session, step: &Step<'_>) -> Consequences {
     let Step { before, after, .. } = *step;
     let id = |standing: &Standing| standing.agent.as_ref().map(|agent| agent.id);
     let (from, to) = (id(before), id(after));

@@ -79,8 +79,14 @@ async fn a_queue_takes_as_many_chats_as_it_holds(_: PgPoolOptions, options: PgCo
         let id = scene.start(scene.bots.1).await;
         statuses.push(scene.escalate(id).await.status());
     }
-    use EscalationStatus::{Deflecting, Escalating};
-    assert_eq!(statuses, [Escalating, Escalating, Deflecting]);
+    assert_eq!(
+        statuses,
+        [
+            EscalationStatus::Escalating,
+            EscalationStatus::Escalating,
+            EscalationStatus::Deflecting
+        ]
+    );
 }
 
 #[sqlx::test(migrator = "conversation_service::MIGRATOR")]

@@ -178,10 +178,12 @@ impl Model {
             return Err("CHAT_ENDED");
         }
         match action {
-            Action::EndUserSays | Action::EndUserWrites => match self.state {
-                Closed => self.queue(),
-                _ => (self.state, self.follow_up) = (Open, false),
-            },
+            Action::EndUserSays | Action::EndUserWrites => {
+                if self.state == Closed {
+                    self.queue();
+                }
+                (self.state, self.follow_up) = (Open, false);
+            }
             Action::BotSays | Action::AgentSays(_) => self.taken = true,
             Action::Escalate { force } => self.escalate(*force),
             Action::Choose(_) if self.state == Closed && self.escalation.is_some() => return Err("CHAT_ENDED"),

@@ -100,7 +100,16 @@ impl World {
         settings_link.lead_to(&running.stack());
         let mut settings = SettingsServiceClient::new(settings_link.clone());
         let link = Link::local();
-        link.lead_to(&running_on(&db, &settings_link, &service_key, no_redis()).stack());
+        // What is done in the background waits for a replica.
+        let server = server_on(&db, &settings_link, &service_key, no_redis());
+        let background = ["follow-ups", "anonymizations", "inactive chats", "escalation reminders"];
+        let running = background.into_iter().fold(server, Server::without).build();
+        link.lead_to(&running.stack());
+        let (listener, stop) = (
+            TcpListener::bind("127.0.0.1:0").await.unwrap(),
+            CancellationToken::new(),
+        );
+        tokio::spawn(running.run(listener, Readiness::default(), stop.clone()));
         let own = tenant(&db, &mut settings, &service_key, "own").await;
         let other = tenant(&db, &mut settings, &service_key, "other").await;
         Self {
@@ -124,7 +133,7 @@ impl World {
     /// The same with a Redis.
     pub(crate) fn replica_with(&self, redis: redis::Config) -> Running {
         let db = Db::with_options(self.options.clone(), SCHEMA, 8);
-        running_on(&db, &self.settings_link, &self.service_key, redis)
+        server_on(&db, &self.settings_link, &self.service_key, redis).build()
     }
 
     /// Another key of the own organization.
@@ -206,7 +215,7 @@ impl World {
     }
 }
 
-fn running_on(db: &Db, settings: &Link, service_key: &ServiceKey, redis: redis::Config) -> Running {
+fn server_on(db: &Db, settings: &Link, service_key: &ServiceKey, redis: redis::Config) -> Server {
     mount(
         Server::new(Access::new(settings.clone(), service_key.clone()), Limits::default()),
         Dependencies {
@@ -218,7 +227,6 @@ fn running_on(db: &Db, settings: &Link, service_key: &ServiceKey, redis: redis::
             patience: conversation_service::Patience::default(),
         },
     )
-    .build()
 }
 
 fn no_redis() -> redis::Config {

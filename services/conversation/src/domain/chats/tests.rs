@@ -39,7 +39,7 @@ fn is_bot(standing: &Standing) -> bool {
         .is_some_and(|agent| agent.id == Uuid::from_u128(BOT))
 }
 
-fn step(session: &Session, before: &Standing, after: &Standing, spoken: &[Spoken]) -> Consequences {
+fn step(session: Session, before: &Standing, after: &Standing, spoken: &[Spoken]) -> Consequences {
     let step = Step {
         before,
         after,
@@ -86,15 +86,15 @@ fn each_standing_has_its_status() {
 #[test]
 fn a_virtual_agent_waits_until_it_speaks_and_a_person_does_not() {
     let queued = standing(State::Open, None);
-    let person = step(&session(), &queued, &standing(State::Open, Some(PEOPLE[0])), &[]);
+    let person = step(session(), &queued, &standing(State::Open, Some(PEOPLE[0])), &[]);
     assert_eq!(
         person.participants,
         [(Uuid::from_u128(PEOPLE[0]), Participation::Connected)]
     );
     let bot = standing(State::Open, Some(BOT));
-    let waiting = step(&session(), &queued, &bot, &[]);
+    let waiting = step(session(), &queued, &bot, &[]);
     assert_eq!(waiting.participants, [(Uuid::from_u128(BOT), Participation::Waiting)]);
-    let speaking = step(&session(), &bot, &bot, &[says(BOT, false)]);
+    let speaking = step(session(), &bot, &bot, &[says(BOT, false)]);
     assert_eq!(
         speaking.participants,
         [(Uuid::from_u128(BOT), Participation::Connected)]
@@ -104,12 +104,12 @@ fn a_virtual_agent_waits_until_it_speaks_and_a_person_does_not() {
 #[test]
 fn who_closes_an_untaken_chat_cancels_it_and_who_ends_it_says_how() {
     let (queued, closed) = (standing(State::Open, None), standing(State::Closed, None));
-    assert_eq!(step(&session(), &queued, &closed, &[]).ended, Some(Ended::Canceled));
+    assert_eq!(step(session(), &queued, &closed, &[]).ended, Some(Ended::Canceled));
     let taken = Session {
         taken: true,
         ..session()
     };
-    assert_eq!(step(&taken, &queued, &closed, &[]).ended, Some(Ended::Finished));
+    assert_eq!(step(taken, &queued, &closed, &[]).ended, Some(Ended::Finished));
     let asked = Step {
         before: &queued,
         after: &closed,
@@ -117,7 +117,7 @@ fn who_closes_an_untaken_chat_cancels_it_and_who_ends_it_says_how() {
         spoken: &[],
         ending: Some(Ended::NoResponse),
     };
-    assert_eq!(follow(&session(), &asked).ended, Some(Ended::NoResponse));
+    assert_eq!(follow(session(), &asked).ended, Some(Ended::NoResponse));
 }
 
 #[test]
@@ -128,22 +128,22 @@ fn the_clock_starts_with_an_answer_and_stops_with_the_next_word() {
         ..session()
     };
     let answer = [says(PEOPLE[0], false)];
-    assert_eq!(step(&session(), &taken, &taken, &answer).idle, Clock::Start);
-    assert_eq!(step(&silent, &taken, &taken, &answer).idle, Clock::Keep);
-    assert_eq!(step(&session(), &taken, &taken, &[says(9, true)]).idle, Clock::Stop);
-    assert_eq!(step(&session(), &taken, &taken, &[]).idle, Clock::Keep);
+    assert_eq!(step(session(), &taken, &taken, &answer).idle, Clock::Start);
+    assert_eq!(step(silent, &taken, &taken, &answer).idle, Clock::Keep);
+    assert_eq!(step(session(), &taken, &taken, &[says(9, true)]).idle, Clock::Stop);
+    assert_eq!(step(session(), &taken, &taken, &[]).idle, Clock::Keep);
     let bot = standing(State::Open, Some(BOT));
-    assert_eq!(step(&silent, &bot, &bot, &[says(BOT, false)]).idle, Clock::Start);
+    assert_eq!(step(silent, &bot, &bot, &[says(BOT, false)]).idle, Clock::Start);
     let pending = standing(State::Pending, Some(PEOPLE[0]));
-    let dismissed = step(&session(), &taken, &pending, &[]);
+    let dismissed = step(session(), &taken, &pending, &[]);
     assert_eq!((dismissed.idle, dismissed.dismissed), (Clock::Stop, Clock::Start));
-    assert_eq!(step(&session(), &pending, &pending, &[]).dismissed, Clock::Keep);
+    assert_eq!(step(session(), &pending, &pending, &[]).dismissed, Clock::Keep);
     let put_off = Standing {
         follow_up_at: Some(Time::UNIX_EPOCH),
         ..pending.clone()
     };
-    assert_eq!(step(&session(), &taken, &put_off, &[]).dismissed, Clock::Stop);
-    assert_eq!(step(&session(), &put_off, &pending, &[]).dismissed, Clock::Start);
+    assert_eq!(step(session(), &taken, &put_off, &[]).dismissed, Clock::Stop);
+    assert_eq!(step(session(), &put_off, &pending, &[]).dismissed, Clock::Start);
 }
 
 #[test]
@@ -238,7 +238,7 @@ proptest! {
             };
             let Some(outcome) = outcome else { continue };
             let after = outcome.standing;
-            let what = step(&session, &now, &after, &spoken);
+            let what = step(session, &now, &after, &spoken);
             for (person, participation) in &what.participants {
                 at_work.retain(|other| other != person);
                 if *participation != Participation::Finished {

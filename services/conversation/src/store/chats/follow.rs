@@ -75,7 +75,7 @@ impl Store {
         };
         let spoken: Vec<_> = followed.said.iter().map(|(spoken, _)| *spoken).collect();
         let consequences = follow(
-            &session,
+            session,
             &Step {
                 before: &followed.before,
                 after: &followed.after,
