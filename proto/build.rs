@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use prost::Message as _;
 
-const FILES: [&str; 5] = [
+const FILES: [&str; 6] = [
+    "handoff/conversation/v1/chat.proto",
     "handoff/conversation/v1/conversation.proto",
     "handoff/conversation/v1/directory.proto",
     "handoff/options/v1/options.proto",

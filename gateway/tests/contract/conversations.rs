@@ -1,5 +1,6 @@
 //! The conversations dialect.
 
+mod anonymization;
 mod documents;
 mod failures;
 mod pages;

@@ -157,6 +157,9 @@ impl World {
                 db: conversation_db,
                 redis: layout.redis.clone(),
                 master_key: master_key.clone(),
+                settings: link.clone(),
+                service_key: service_key.clone(),
+                patience: conversation_service::Patience::default(),
             },
         );
         let running = thread_service::mount(

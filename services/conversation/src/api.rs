@@ -1,7 +1,9 @@
 //! The gRPC surface: a request becomes domain types or a violation, one transaction makes it true.
 
 mod activity;
+mod anonymization;
 mod attributes;
+mod chats;
 mod contact_endpoints;
 mod conversation_wire;
 mod conversations;
@@ -23,17 +25,24 @@ mod transitions;
 
 use platform::Db;
 use platform::access::Call;
+use platform::access::ServiceKey;
+use platform::batch::commits::Commits;
+use platform::batch::reads::Reads;
 use platform::events::Outbox;
 use platform::fault;
 use platform::idempotency::{Done, Idempotency};
+use platform::link::Link;
 use platform::page::Tokens;
 use platform::seal::MasterKey;
 use prost::Message;
+use proto::settings::v1::settings_service_client::SettingsServiceClient;
 use sqlx::PgConnection;
 use tonic::{Response, Status};
 
-use crate::SCHEMA;
 use crate::domain::ConversationError;
+use crate::store::additions::Addition;
+use crate::store::reads::{MessagesOf, One};
+use crate::{Dependencies, Patience, SCHEMA};
 
 /// Implements a service on [`Api`]: each method takes the call apart and hands it to the inherent method of its name,
 /// which is in the module of its subject.
@@ -55,23 +64,49 @@ macro_rules! methods {
 }
 pub(crate) use methods;
 
-/// Both services of the context.
+/// The services of the context.
 #[derive(Debug)]
 pub(crate) struct Api {
     db: Db,
     idempotency: Idempotency,
     outbox: Outbox,
     tokens: Tokens,
+    master_key: MasterKey,
+    settings: SettingsServiceClient<Link>,
+    service_key: ServiceKey,
+    patience: Patience,
+    batched: Batched,
+}
+
+/// What is done together with what others ask for at the same time.
+#[derive(Debug)]
+pub(crate) struct Batched {
+    pub(crate) additions: Commits<Addition>,
+    pub(crate) conversations: Reads<One>,
+    pub(crate) messages: Reads<MessagesOf>,
 }
 
 impl Api {
     /// The services on their tables.
-    pub(crate) fn new(db: Db, outbox: Outbox, master_key: &MasterKey) -> Self {
+    pub(crate) fn new(dependencies: Dependencies, outbox: Outbox, batched: Batched) -> Self {
+        let Dependencies {
+            db,
+            master_key,
+            settings,
+            service_key,
+            patience,
+            ..
+        } = dependencies;
         Self {
             db,
             idempotency: Idempotency::new(SCHEMA),
             outbox,
-            tokens: Tokens::new(master_key),
+            tokens: Tokens::new(&master_key),
+            master_key,
+            settings: SettingsServiceClient::new(settings),
+            service_key,
+            patience,
+            batched,
         }
     }
 

@@ -9,12 +9,19 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use platform::Db;
+use platform::access::ServiceKey;
+use platform::batch::commits::Commits;
+use platform::batch::reads::Reads;
 use platform::events::{self, Outbox};
+use platform::link::Link;
 use platform::seal::MasterKey;
 use platform::server::Server;
 use platform::service;
+use proto::conversation::v1::chat_service_server::ChatServiceServer;
 use proto::conversation::v1::conversation_service_server::ConversationServiceServer;
 use proto::conversation::v1::directory_service_server::DirectoryServiceServer;
+
+pub use store::chats::inactivity::Patience;
 
 /// The schema of this context.
 pub const SCHEMA: &str = "conversation";
@@ -29,8 +36,14 @@ pub struct Dependencies {
     pub db: Db,
     /// Where events travel.
     pub redis: events::redis::Config,
-    /// Signs page tokens.
+    /// Signs page tokens and keeps fingerprints of requests.
     pub master_key: MasterKey,
+    /// Where signed data is verified.
+    pub settings: Link,
+    /// In whose name it is.
+    pub service_key: ServiceKey,
+    /// How long end users of chats may take to answer.
+    pub patience: Patience,
 }
 
 /// What a process of its own is told.
@@ -41,19 +54,28 @@ pub struct Config {
     service: service::Config,
     #[command(flatten)]
     settings: service::Settings,
+    #[command(flatten)]
+    patience: Patience,
 }
 
 /// Serves the context in a process of its own, until it is asked to stop.
 pub async fn run(config: Config) -> ExitCode {
-    let settings = config.settings.link();
+    let (settings, patience) = (config.settings.link(), config.patience);
     service::run(
         "conversation-service",
         config.service,
         settings,
         &MIGRATOR,
-        |server, deps| {
-            let (db, redis, master_key) = (deps.db, deps.redis, deps.master_key);
-            Ok(mount(server, Dependencies { db, redis, master_key }))
+        move |server, deps| {
+            let dependencies = Dependencies {
+                db: deps.db,
+                redis: deps.redis,
+                master_key: deps.master_key,
+                settings: deps.settings,
+                service_key: deps.access.service_key().clone(),
+                patience,
+            };
+            Ok(mount(server, dependencies))
         },
     )
     .await
@@ -62,15 +84,45 @@ pub async fn run(config: Config) -> ExitCode {
 /// Mounts the context on a server: its services, and the loops that work in the background.
 #[must_use]
 pub fn mount(server: Server, dependencies: Dependencies) -> Server {
-    let Dependencies { db, redis, master_key } = dependencies;
+    let (db, redis, patience) = (
+        dependencies.db.clone(),
+        dependencies.redis.clone(),
+        dependencies.patience,
+    );
     let outbox = Outbox::new(SCHEMA);
     let checked = db.clone();
-    let api = Arc::new(api::Api::new(db.clone(), outbox.clone(), &master_key));
+    let (additions, committer) = Commits::new();
+    let (conversations, conversation_readers) = Reads::new();
+    let (messages, message_readers) = Reads::new();
+    let batched = api::Batched {
+        additions,
+        conversations,
+        messages,
+    };
+    let api = Arc::new(api::Api::new(dependencies, outbox.clone(), batched));
+    let (writing, telling) = (db.clone(), outbox.clone());
+    let (reading, listing) = (db.clone(), db.clone());
     let (waiting, waking) = (db.clone(), outbox.clone());
+    let (idle, ending) = (db.clone(), outbox.clone());
+    let (unseen, reminding) = (db.clone(), outbox.clone());
+    let anonymizer = store::anonymization::Anonymizer::new(db.clone(), outbox.clone(), redis.clone());
     let server = server
         .service(DirectoryServiceServer::from_arc(Arc::clone(&api)))
         .service(ConversationServiceServer::from_arc(Arc::clone(&api)))
+        .service(ChatServiceServer::from_arc(api))
+        .task("message writer", move |stop| committer.run(writing, telling, stop))
+        .task("conversation readers", move |stop| {
+            conversation_readers.run(reading, stop)
+        })
+        .task("message readers", move |stop| message_readers.run(listing, stop))
         .task("follow-ups", move |stop| store::followups::run(waiting, waking, stop))
+        .task("inactive chats", move |stop| {
+            store::chats::inactivity::run(idle, ending, patience, stop)
+        })
+        .task("escalation reminders", move |stop| {
+            store::chats::reminders::run(unseen, reminding, stop)
+        })
+        .task("anonymizations", move |stop| anonymizer.run(stop))
         .check("conversation database", move || {
             let db = checked.clone();
             async move { db.check().await.is_ok() }

@@ -70,6 +70,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     writes: thread_service::WriteConfig,
     #[command(flatten)]
+    patience: conversation_service::Patience,
+    #[command(flatten)]
     grpc_limits: server::Limits,
     #[command(flatten)]
     gateway_limits: gateway::Limits,
@@ -117,6 +119,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         service_key: ServiceKey::random(),
         mail,
         writes: args.writes,
+        patience: args.patience,
         grpc_limits: args.grpc_limits,
         gateway_limits: args.gateway_limits,
     };

@@ -29,6 +29,7 @@ pub(crate) struct Config {
     pub(crate) service_key: ServiceKey,
     pub(crate) mail: settings_service::mail::Config,
     pub(crate) writes: thread_service::WriteConfig,
+    pub(crate) patience: conversation_service::Patience,
     pub(crate) grpc_limits: server::Limits,
     pub(crate) gateway_limits: gateway::Limits,
 }
@@ -96,6 +97,9 @@ pub(crate) async fn run(
             db: conversation_db,
             redis: config.redis,
             master_key: config.master_key,
+            settings: link.clone(),
+            service_key: config.service_key.clone(),
+            patience: config.patience,
         },
     );
     let running = server.build();

@@ -130,8 +130,11 @@ impl Db {
         }))
     }
 
-    /// A connection from the pool; [`sqlx::Error::PoolTimedOut`] when there is none within two seconds.
-    async fn acquire(&self) -> Result<Conn, sqlx::Error> {
+    /// A connection from the pool, for several statements that need not be one transaction.
+    ///
+    /// # Errors
+    /// [`sqlx::Error::PoolTimedOut`] when no connection is free within two seconds, or why the connect failed.
+    pub async fn acquire(&self) -> Result<Conn, sqlx::Error> {
         timeout(ACQUIRE, self.acquire_unbounded())
             .await
             .unwrap_or(Err(sqlx::Error::PoolTimedOut))
@@ -292,7 +295,7 @@ async fn alive(connection: &mut PgConnection) -> bool {
 }
 
 /// A connection on loan from a [`Db`].
-struct Conn {
+pub struct Conn {
     connection: Option<PgConnection>,
     pool: Arc<Pool>,
     permit: Option<OwnedSemaphorePermit>,

@@ -123,6 +123,13 @@ impl Server {
         self
     }
 
+    /// Takes a loop out again: for a process that leaves it to others.
+    #[must_use]
+    pub fn without(mut self, name: &str) -> Self {
+        self.tasks.retain(|(task, _)| *task != name);
+        self
+    }
+
     /// Adds something without which the server is not ready.
     #[must_use]
     pub fn check<F>(mut self, name: &'static str, check: impl Fn() -> F + Send + Sync + 'static) -> Self

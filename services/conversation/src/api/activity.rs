@@ -74,6 +74,7 @@ fn attributes_type(kind: &str) -> &'static str {
         "TagAdded" => "TagAddedAttribute",
         "TagRemoved" => "TagRemovedAttribute",
         "ConversationCustomAttributesUpdated" => "ConversationCustomAttributesUpdatedAttribute",
+        "ConversationEndUserReplaced" => "ConversationEndUserReplacedAttribute",
         "ConversationLinkedToParent" | "ConversationLinkedFromChild" => "ConversationLinkedAttribute",
         _ => "",
     }

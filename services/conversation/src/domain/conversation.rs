@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::attributes::Shown;
 use super::channel::Channel;
+use super::chats::Ended;
 use super::state::{Direction, Named, Noted, Said, Standing, State};
 
 /// What a conversation is shown as. Numbers are those of conversation.proto.
@@ -176,6 +177,10 @@ pub(crate) struct Locked {
     pub(crate) event_sequence: i64,
     /// The organization's default queue.
     pub(crate) default_queue: Option<Named>,
+    /// It has a chat session beside it.
+    pub(crate) has_chat: bool,
+    /// How its chat ends, for a step that ends it and knows.
+    pub(crate) ending: Option<Ended>,
 }
 
 /// Whether a content is plain. Numbers are those of conversation.proto.

@@ -1,5 +1,6 @@
 //! Everything that can go wrong in this context.
 
+use platform::batch::Failure;
 use platform::fault::{self, Fault, Kind, Violation};
 use platform::idempotency;
 use uuid::Uuid;
@@ -13,6 +14,9 @@ pub(crate) enum ConversationError {
     /// The organization has no such conversation.
     #[error("there is no such conversation")]
     ConversationNotFound,
+    /// The conversation has no such message.
+    #[error("there is no such message")]
+    MessageNotFound,
     /// The organization has no such agent.
     #[error("there is no such agent")]
     AgentNotFound,
@@ -76,15 +80,48 @@ pub(crate) enum ConversationError {
     /// A closed conversation has to be reopened first.
     #[error("the conversation is closed")]
     ConversationClosed,
+    /// Without force only what is closed is anonymized.
+    #[error("the conversation is not closed")]
+    ConversationNotClosed,
+    /// The organization has no such request to anonymize.
+    #[error("there is no such anonymization request")]
+    AnonymizationRequestNotFound,
     /// Anonymized content can't be changed.
     #[error("it is anonymized already")]
     AlreadyAnonymized,
     /// The two conversations can't be linked.
     #[error("{0}")]
     LinkRefused(&'static str),
+    /// The organization has no such chat.
+    #[error("there is no such chat")]
+    ChatNotFound,
+    /// Nothing changes about a chat that has ended.
+    #[error("the chat has ended")]
+    ChatEnded,
+    /// Only a dismissed chat can be resumed.
+    #[error("the chat is under way")]
+    ChatNotDismissed,
+    /// The chat has no such escalation.
+    #[error("there is no such escalation")]
+    EscalationNotFound,
+    /// The escalation is not deflecting, or the channel is not offered.
+    #[error("the escalation can't be deflected like this")]
+    DeflectionRefused,
+    /// The chat has no such photo or video.
+    #[error("there is no such media")]
+    MediaNotFound,
+    /// The same was asked for a moment ago.
+    #[error("the same request came within the last ten seconds")]
+    DuplicateRequest,
+    /// The token does not verify. Why is nobody's business.
+    #[error("the signed data is not valid")]
+    SignedDataInvalid,
     /// The request can't be told from an earlier one.
     #[error(transparent)]
     Retry(#[from] idempotency::Error),
+    /// What was done together with others came to nothing.
+    #[error(transparent)]
+    Batch(#[from] Failure),
     /// The database failed.
     #[error("the database failed")]
     Storage(#[source] sqlx::Error),
@@ -110,8 +147,14 @@ impl Fault for ConversationError {
             | Self::DuplicateExternalId
             | Self::UnsupportedChannel
             | Self::ConversationClosed
+            | Self::ChatEnded
+            | Self::DeflectionRefused
+            | Self::DuplicateRequest
+            | Self::SignedDataInvalid
             | Self::LinkRefused(_) => Kind::Invalid,
             Self::ConversationNotFound
+            | Self::MessageNotFound
+            | Self::AnonymizationRequestNotFound
             | Self::AgentNotFound
             | Self::UserNotFound
             | Self::EndUserNotFound
@@ -120,14 +163,20 @@ impl Fault for ConversationError {
             | Self::TeamNotFound
             | Self::TagNotFound
             | Self::AttributeNotFound
+            | Self::ChatNotFound
+            | Self::EscalationNotFound
+            | Self::MediaNotFound
             | Self::ContactEndpointNotFound => Kind::NotFound,
             Self::AttributeIdentifierTaken
             | Self::ContactEndpointExists
             | Self::PersonExists(_)
             | Self::ExternalIdTaken
             | Self::AssignedToAnother(_)
+            | Self::ChatNotDismissed
+            | Self::ConversationNotClosed
             | Self::AlreadyAnonymized => Kind::Conflict,
             Self::Retry(error) => error.kind(),
+            Self::Batch(failure) => failure.kind(),
             Self::Storage(error) => fault::database_kind(error),
         }
     }
@@ -136,6 +185,7 @@ impl Fault for ConversationError {
         match self {
             Self::Invalid(_) => fault::INVALID_REQUEST,
             Self::ConversationNotFound => "CONVERSATION_NOT_FOUND",
+            Self::MessageNotFound => "MESSAGE_NOT_FOUND",
             Self::AgentNotFound => "AGENT_NOT_FOUND",
             Self::UserNotFound => "USER_NOT_FOUND",
             Self::UserNotAgent => "USER_NOT_AGENT",
@@ -156,9 +206,20 @@ impl Fault for ConversationError {
             Self::UnsupportedChannel => "UNSUPPORTED_CHANNEL",
             Self::AssignedToAnother(_) => "ASSIGNED_TO_ANOTHER",
             Self::ConversationClosed => "CONVERSATION_CLOSED",
+            Self::ConversationNotClosed => "CONVERSATION_NOT_CLOSED",
+            Self::AnonymizationRequestNotFound => "ANONYMIZATION_REQUEST_NOT_FOUND",
             Self::AlreadyAnonymized => "ALREADY_ANONYMIZED",
             Self::LinkRefused(_) => "LINK_REFUSED",
+            Self::ChatNotFound => "CHAT_NOT_FOUND",
+            Self::ChatEnded => "CHAT_ENDED",
+            Self::ChatNotDismissed => "CHAT_NOT_DISMISSED",
+            Self::EscalationNotFound => "ESCALATION_NOT_FOUND",
+            Self::DeflectionRefused => "DEFLECTION_REFUSED",
+            Self::MediaNotFound => "MEDIA_NOT_FOUND",
+            Self::DuplicateRequest => "DUPLICATE_REQUEST",
+            Self::SignedDataInvalid => "SIGNED_DATA_INVALID",
             Self::Retry(error) => error.reason(),
+            Self::Batch(failure) => failure.reason(),
             Self::Storage(error) => fault::database_reason(error),
         }
     }

@@ -9,6 +9,7 @@ use super::ConversationError;
 use log::compact;
 pub(crate) use log::{Entry, Named, Noted, Said};
 
+pub(crate) mod chats;
 mod log;
 #[cfg(test)]
 mod tests;

@@ -7,13 +7,15 @@ use platform::access::{Access, ServiceKey};
 use platform::events::redis;
 use platform::link::Link;
 use platform::seal::MasterKey;
-use platform::server::{Limits, Running, Server, Stack};
+use platform::server::{Limits, Readiness, Running, Server, Stack};
 use platform::{Db, OrgId};
 use proto::conversation::v1 as wire;
 use proto::conversation::v1::conversation_service_client::ConversationServiceClient;
 use proto::settings::v1::settings_service_client::SettingsServiceClient;
 use proto::settings::v1::{CreateApiKeyRequest, CreateOrganizationRequest};
 use sqlx::postgres::PgConnectOptions;
+use tokio::net::TcpListener;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt as _;
 use uuid::Uuid;
@@ -30,10 +32,11 @@ pub(crate) struct World {
     pub(crate) own: Tenant,
     /// Another one, which must not see anything of it.
     pub(crate) other: Tenant,
-    settings: SettingsServiceClient<Link>,
+    pub(crate) settings: SettingsServiceClient<Link>,
     settings_link: Link,
     options: PgConnectOptions,
-    _servers: [Stack; 2],
+    _settings: Stack,
+    _stop: DropGuard,
 }
 
 #[derive(Clone)]
@@ -95,11 +98,20 @@ impl World {
             },
         )
         .build();
-        let servers = [running.stack(), running_on(&db, &settings_link, &service_key).stack()];
-        settings_link.lead_to(&servers[0]);
+        let settings_stack = running.stack();
+        settings_link.lead_to(&settings_stack);
         let mut settings = SettingsServiceClient::new(settings_link.clone());
         let link = Link::local();
-        link.lead_to(&servers[1]);
+        // What is done in the background waits for a replica.
+        let server = server_on(&db, &settings_link, &service_key, no_redis());
+        let background = ["follow-ups", "anonymizations", "inactive chats", "escalation reminders"];
+        let running = background.into_iter().fold(server, Server::without).build();
+        link.lead_to(&running.stack());
+        let (listener, stop) = (
+            TcpListener::bind("127.0.0.1:0").await.unwrap(),
+            CancellationToken::new(),
+        );
+        tokio::spawn(running.run(listener, Readiness::default(), stop.clone()));
         let own = tenant(&db, &mut settings, &service_key, "own").await;
         let other = tenant(&db, &mut settings, &service_key, "other").await;
         Self {
@@ -111,14 +123,20 @@ impl World {
             settings,
             settings_link,
             options,
-            _servers: servers,
+            _settings: settings_stack,
+            _stop: stop.drop_guard(),
         }
     }
 
     /// One more replica, which can be run with its loops.
     pub(crate) fn replica(&self) -> Running {
+        self.replica_with(no_redis())
+    }
+
+    /// The same with a Redis.
+    pub(crate) fn replica_with(&self, redis: redis::Config) -> Running {
         let db = Db::with_options(self.options.clone(), SCHEMA, 8);
-        running_on(&db, &self.settings_link, &self.service_key)
+        server_on(&db, &self.settings_link, &self.service_key, redis).build()
     }
 
     /// Another key of the own organization.
@@ -200,16 +218,18 @@ impl World {
     }
 }
 
-fn running_on(db: &Db, settings: &Link, service_key: &ServiceKey) -> Running {
+fn server_on(db: &Db, settings: &Link, service_key: &ServiceKey, redis: redis::Config) -> Server {
     mount(
         Server::new(Access::new(settings.clone(), service_key.clone()), Limits::default()),
         Dependencies {
             db: db.clone(),
-            redis: no_redis(),
+            redis,
             master_key: MasterKey::random(),
+            settings: settings.clone(),
+            service_key: service_key.clone(),
+            patience: conversation_service::Patience::default(),
         },
     )
-    .build()
 }
 
 fn no_redis() -> redis::Config {

@@ -5,7 +5,7 @@ use platform::access::{Access, ServiceKey};
 use platform::events::redis;
 use platform::link::Link;
 use platform::seal::MasterKey;
-use platform::server::{Limits, Server, Stack};
+use platform::server::{Limits, Readiness, Server};
 use platform::{Db, OrgId};
 use proto::conversation::v1 as wire;
 use proto::conversation::v1::conversation_service_client::ConversationServiceClient;
@@ -13,6 +13,8 @@ use proto::conversation::v1::directory_service_client::DirectoryServiceClient;
 use proto::settings::v1::settings_service_client::SettingsServiceClient;
 use proto::settings::v1::{CreateApiKeyRequest, CreateOrganizationRequest};
 use sqlx::postgres::PgConnectOptions;
+use tokio::net::TcpListener;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt as _;
 use uuid::Uuid;
@@ -26,7 +28,7 @@ pub(crate) struct World {
     pub(crate) other: Tenant,
     settings: SettingsServiceClient<Link>,
     service_key: ServiceKey,
-    _server: Stack,
+    _stop: DropGuard,
 }
 
 #[derive(Clone)]
@@ -70,7 +72,7 @@ impl World {
         settings_db.migrate(&settings_service::MIGRATOR).await.unwrap();
         let service_key = ServiceKey::random();
         let link = Link::local();
-        // The loops don't run here, so nobody asks for it.
+        // Nothing that is answered may depend on it.
         let no_redis = redis::Config::new("redis://127.0.0.1:1");
         let server = Server::new(Access::new(link.clone(), service_key.clone()), Limits::default());
         let server = settings_service::mount(
@@ -88,11 +90,18 @@ impl World {
                 db,
                 redis: no_redis,
                 master_key: MasterKey::random(),
+                settings: link.clone(),
+                service_key: service_key.clone(),
+                patience: conversation_service::Patience::default(),
             },
         )
         .build();
-        let server = running.stack();
-        link.lead_to(&server);
+        link.lead_to(&running.stack());
+        let (listener, stop) = (
+            TcpListener::bind("127.0.0.1:0").await.unwrap(),
+            CancellationToken::new(),
+        );
+        tokio::spawn(running.run(listener, Readiness::default(), stop.clone()));
         let mut settings = SettingsServiceClient::new(link.clone());
         Self {
             own: tenant(&mut settings, &service_key, "own").await,
@@ -101,7 +110,7 @@ impl World {
             conversations: ConversationServiceClient::new(link),
             settings,
             service_key,
-            _server: server,
+            _stop: stop.drop_guard(),
         }
     }
 
