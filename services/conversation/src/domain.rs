@@ -5,6 +5,7 @@ pub(crate) mod attributes;
 pub(crate) mod channel;
 pub(crate) mod contact_endpoints;
 pub(crate) mod conversation;
+pub(crate) mod draft;
 pub(crate) mod error;
 pub(crate) mod field;
 pub(crate) mod flows;

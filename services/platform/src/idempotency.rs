@@ -97,6 +97,28 @@ struct Row {
     key: String,
 }
 
+/// What a retry of a call is recognized by, where the key is stored together with those of other calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retry {
+    /// In whose name the call is made.
+    pub owner: String,
+    /// The call's idempotency key.
+    pub key: String,
+    /// [`request_hash`] of the request.
+    pub hash: [u8; 32],
+}
+
+impl Retry {
+    /// Of a call with an idempotency key.
+    pub fn of(call: &Call, message: &impl Message) -> Option<Self> {
+        call.idempotency_key.clone().map(|key| Self {
+            owner: call.caller.owner.to_string(),
+            key,
+            hash: request_hash(message),
+        })
+    }
+}
+
 /// What a request is recognized by: its encoded message.
 pub fn request_hash(message: &impl Message) -> [u8; 32] {
     Sha256::digest(message.encode_to_vec()).into()

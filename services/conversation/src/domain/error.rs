@@ -1,5 +1,6 @@
 //! Everything that can go wrong in this context.
 
+use platform::batch::Failure;
 use platform::fault::{self, Fault, Kind, Violation};
 use platform::idempotency;
 use uuid::Uuid;
@@ -94,6 +95,9 @@ pub(crate) enum ConversationError {
     /// The request can't be told from an earlier one.
     #[error(transparent)]
     Retry(#[from] idempotency::Error),
+    /// What was done together with others came to nothing.
+    #[error(transparent)]
+    Batch(#[from] Failure),
     /// The database failed.
     #[error("the database failed")]
     Storage(#[source] sqlx::Error),
@@ -140,6 +144,7 @@ impl Fault for ConversationError {
             | Self::ConversationNotClosed
             | Self::AlreadyAnonymized => Kind::Conflict,
             Self::Retry(error) => error.kind(),
+            Self::Batch(failure) => failure.kind(),
             Self::Storage(error) => fault::database_kind(error),
         }
     }
@@ -174,6 +179,7 @@ impl Fault for ConversationError {
             Self::AlreadyAnonymized => "ALREADY_ANONYMIZED",
             Self::LinkRefused(_) => "LINK_REFUSED",
             Self::Retry(error) => error.reason(),
+            Self::Batch(failure) => failure.reason(),
             Self::Storage(error) => fault::database_reason(error),
         }
     }

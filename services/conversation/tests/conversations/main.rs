@@ -4,6 +4,7 @@
 
 mod access;
 mod activity;
+mod adding;
 mod anonymizing;
 mod begin;
 mod follow_ups;

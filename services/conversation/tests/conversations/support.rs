@@ -7,13 +7,15 @@ use platform::access::{Access, ServiceKey};
 use platform::events::redis;
 use platform::link::Link;
 use platform::seal::MasterKey;
-use platform::server::{Limits, Running, Server};
+use platform::server::{Limits, Readiness, Running, Server};
 use platform::{Db, OrgId};
 use proto::conversation::v1 as wire;
 use proto::conversation::v1::conversation_service_client::ConversationServiceClient;
 use proto::settings::v1::settings_service_client::SettingsServiceClient;
 use proto::settings::v1::{CreateApiKeyRequest, CreateOrganizationRequest};
 use sqlx::postgres::PgConnectOptions;
+use tokio::net::TcpListener;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt as _;
 use uuid::Uuid;
@@ -33,6 +35,7 @@ pub(crate) struct World {
     settings: SettingsServiceClient<Link>,
     settings_link: Link,
     options: PgConnectOptions,
+    _stop: DropGuard,
 }
 
 #[derive(Clone)]
@@ -109,6 +112,7 @@ impl World {
             settings,
             settings_link,
             options,
+            _stop: stop.drop_guard(),
         }
     }
 
