@@ -13,8 +13,6 @@ create table conversation.anonymizations (
     processed_at timestamptz,
     -- Of an end user: his conversations up to this one are done.
     done_to      bigint      not null default 0,
-    -- The request that waits for this one.
-    parent_id    uuid,
     -- When somebody takes it up; while somebody is at it, when he is taken for gone.
     due_at       timestamptz default now(),
     -- Failures in a row.
