@@ -3,6 +3,7 @@
 mod documents;
 mod failures;
 mod pages;
+mod variants;
 
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
