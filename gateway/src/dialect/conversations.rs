@@ -27,7 +27,7 @@
 //! | `PATCH …/custom-attributes` | 200 | Invalid input for patching: unknown or deactivated attribute, wrong value | |
 //! | `GET …`, `GET …/{messages, notes, tags, linked, activitylog}` | 200 | | |
 //! | `GET /conversations/{activitylog, flows}`, `GET` and `POST /search/conversations` | 200 | a page key of another list | |
-//! | `POST /{agents, endusers, teams, queues, custom-attributes, contact-endpoints, conversations/flows}` | 201 | somebody else's address, number or external id; Queue does not exist | the identifier, address or number is taken |
+//! | `POST /{agents, endusers, teams, queues, custom-attributes, contact-endpoints, conversations/flows}` | 201 | somebody else's address, number or external id; a queue or virtual agent that is not there | the identifier, address or number is taken |
 //! | `POST /tags` | 200, also for one that is there | | |
 //! | `POST /{agents, endusers}/bulk` | 201, an outcome for each | | |
 //! | `PUT`, `PATCH /{agents, endusers}` | 200, an outcome for each | | |

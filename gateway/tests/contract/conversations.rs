@@ -1,5 +1,6 @@
 //! The conversations dialect.
 
+mod causes;
 mod documents;
 mod failures;
 mod pages;

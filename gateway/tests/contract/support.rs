@@ -190,12 +190,15 @@ impl World {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(gateway::serve(listener, deps, stop.clone()));
+        let http = reqwest::Client::new();
+        // It puts its routes together on this thread, for so long that who waits for the database meanwhile gives up.
+        within(http.get(&url).send()).await.unwrap();
 
         let mut world = Self {
             url,
             key: String::new(),
             org: OrgId(uuid::Uuid::nil()),
-            http: reqwest::Client::new(),
+            http,
             conversations: ConversationServiceClient::new(link.clone()),
             service_key,
             settings: SettingsServiceClient::new(link),

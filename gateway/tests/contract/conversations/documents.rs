@@ -247,3 +247,37 @@ async fn the_activity_log_and_the_flows() {
         json!({"data": []})
     );
 }
+
+/// The answer without the `{}` that ends a last page, where the original may have nothing at all.
+fn without_meta(answer: &Answer) -> String {
+    let data = answer.text.strip_suffix(r#","meta":{}}"#);
+    format!("{}}}", data.expect("the only page is the last"))
+}
+
+#[tokio::test]
+async fn searching_for_conversations() {
+    let office = Office::open().await;
+    let mut body = office.email(&json!({}));
+    body["subject"] = "Cancel my order".into();
+    body["message"]["content"]["value"] = "I want to cancel my order as soon as possible".into();
+    let made = office.world.post("/v1/conversations", body).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
+    office.conversation().await;
+
+    let document = fixture!("get-search-conversations.response");
+    let wanted: Value = serde_json::from_str(document).unwrap();
+    for exact in ["", "&exactMatch=false", "&exactMatch=true"] {
+        let path = format!("/v1/search/conversations?query=cancel%20my%20order{exact}");
+        let found = office.world.get(&path).await;
+        assert_eq!(found.status, StatusCode::OK, "{}", found.text);
+        // On the last page the original may leave `meta` out; here it is empty.
+        assert_same_shape(document, &without_meta(&found), &[]);
+        let [hit] = &found.json["data"].as_array().unwrap()[..] else {
+            panic!("one conversation has these words: {}", found.text);
+        };
+        assert_eq!(hit["id"], made.json["data"]["id"]);
+        for same in ["/highlights", "/innerHits/0/highlight", "/_type"] {
+            assert_eq!(hit.pointer(same), wanted["data"][0].pointer(same), "{exact}");
+        }
+    }
+}
