@@ -172,6 +172,7 @@ impl System {
             http: gateway.process.address("http").await,
             settings,
             threads,
+            conversations,
         };
         admin(database.url(), &["org", "create", SUBDOMAIN]);
         let key = admin(database.url(), &["key", "create", SUBDOMAIN, "--owner", "developer"]);
@@ -308,6 +309,7 @@ async fn come_up(process: &mut Process, data: &Path) -> (Faces, HashMap<String, 
         http,
         settings: grpc,
         threads: grpc,
+        conversations: grpc,
     };
     (faces, dev)
 }
