@@ -35,7 +35,7 @@
 //! | `GET /agents`, `/endusers` | 200 | more than one of the ways to look somebody up | |
 //! | `PATCH /queues/{id}/members` | 200, an outcome for each | more than 10 | |
 //! | `PATCH`, `POST /teams/{id}/agents` | 200, empty | | |
-//! | `PATCH /tags/{id}/{activate, deactivate}`, `DELETE /agents/{id}`, `/teams/{id}`, `/queues/{id}/members`, `/teams/{id}/agents`, `PUT /agents/{id}/presence/working-channel` | 204 | | |
+//! | `PATCH /tags/{id}/{activate, deactivate}`, `DELETE /tags/{id}`, `/agents/{id}`, `/teams/{id}`, `/queues/{id}/members`, `/teams/{id}/agents`, `PUT /agents/{id}/presence/working-channel` | 204 | | |
 //!
 //! `flows`, `activitylog` and `import` win over `{conversationId}`, as every literal segment does over a parameter.
 
@@ -179,7 +179,7 @@ fn directory_routes() -> OpenApiRouter<Gateway> {
             queues::remove_queue_members
         ))
         .routes(routes!(tags::list_tags, tags::create_tag))
-        .routes(routes!(tags::get_tag))
+        .routes(routes!(tags::get_tag, tags::delete_tag))
         .routes(routes!(tags::activate_tag))
         .routes(routes!(tags::deactivate_tag))
         .routes(routes!(

@@ -109,6 +109,9 @@ def tag(conversation):
         f"{URL}/v1/conversations/{conversation}/tags/bulk", {"data": [{"name": "client-made"}, {"name": "client"}]}
     )
     same({tag["name"] for tag in CONVERSATIONS.list_tags(conversation)}, {"client", "client-made"})
+    made = next(tag for tag in TAGS.list_() if tag["name"] == "client-made")
+    RAW.delete(f"{URL}/v1/tags/{made['id']}")
+    same(CONVERSATIONS.list_tags(conversation), [blue])
 
 
 def attributes(conversation):

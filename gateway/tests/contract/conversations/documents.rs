@@ -281,3 +281,28 @@ async fn searching_for_conversations() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_deleted_tag_is_on_no_conversation_any_more() {
+    let office = Office::open().await;
+    let id = office.conversation().await;
+    let on_it = format!("/v1/conversations/{id}/tags/{}", office.tag);
+    let ask = async |method, path: &str| Answer::of(office.world.request(method, path)).await;
+    assert_eq!(ask(Method::PUT, &on_it).await.status, StatusCode::NO_CONTENT);
+
+    let path = format!("/v1/tags/{}", office.tag);
+    let deleted = ask(Method::DELETE, &path).await;
+    assert_eq!((deleted.status, &*deleted.text), (StatusCode::NO_CONTENT, ""));
+    for (method, path) in [
+        (Method::GET, &path),
+        (Method::DELETE, &path),
+        (Method::PUT, &on_it),
+        (Method::DELETE, &on_it),
+    ] {
+        let gone = ask(method, path).await;
+        super::refused(&gone, 404, "The requested resource could not be found");
+    }
+    for list in ["/v1/tags".to_owned(), format!("/v1/conversations/{id}/tags")] {
+        assert_eq!(office.world.get(&list).await.json, json!({"data": []}), "{list}");
+    }
+}
