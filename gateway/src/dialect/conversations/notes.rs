@@ -86,13 +86,11 @@ pub(super) async fn add_note(ask: Ask) -> Result<Data<Note>, Refusal> {
 
 /// The documented words for a note that could not be added.
 fn refused(failure: &pb::Failure) -> Refusal {
-    match failure.kind() {
-        pb::FailureKind::NotFound => Refusal::bad_request("Agent was not found"),
-        _ => {
-            let (field, rule) = broken_rule(&failure.message);
-            Refusal::invalid(Part::Body, field, rule)
-        }
+    if failure.kind() == pb::FailureKind::NotFound {
+        return Refusal::bad_request("Agent was not found");
     }
+    let (field, rule) = broken_rule(&failure.message);
+    Refusal::invalid(Part::Body, field, rule)
 }
 
 /// Notes to be added.
