@@ -6,8 +6,10 @@ use std::path::Path;
 
 use platform::access::ServiceKey;
 use platform::seal::MasterKey;
+use proto::conversation::v1::conversation_service_client::ConversationServiceClient;
 use serde_json::json;
 use tempfile::TempDir;
+use tonic::transport::{Channel, Endpoint};
 
 use crate::caller::{Caller, Faces};
 use crate::process::{Process, command};
@@ -75,6 +77,8 @@ pub struct System {
     redis_url: String,
     redis: Option<Redis>,
     database: Option<Database>,
+    /// Where conversations are served and the deployment's service key, of separate processes.
+    connectors: Option<(SocketAddr, ServiceKey)>,
     data: TempDir,
 }
 
@@ -127,6 +131,7 @@ impl System {
             redis_url: dev.remove("REDIS_URL").expect("dev.env has the URL"),
             redis: None,
             database: None,
+            connectors: None,
             data,
         }
     }
@@ -137,8 +142,9 @@ impl System {
         let (settings, threads, conversations) = (local(port()), local(port()), local(port()));
         let url_of = |address: SocketAddr| format!("http://{address}");
         let mail = data.path().join("mail").display().to_string();
+        let service_key = ServiceKey::random();
         let deployment = [
-            ("HANDOFF_SERVICE_KEY", ServiceKey::random().reveal().to_owned()),
+            ("HANDOFF_SERVICE_KEY", service_key.reveal().to_owned()),
             ("HANDOFF_MASTER_KEY", MasterKey::random().to_text()),
             ("HANDOFF_ALLOW_UNSAFE_DURABILITY", "true".to_owned()),
             ("HANDOFF_LINGER_SECONDS", "0".to_owned()),
@@ -186,6 +192,7 @@ impl System {
             redis_url: redis.url(),
             redis: None,
             database: None,
+            connectors: Some((conversations, service_key)),
             data,
         }
     }
@@ -207,6 +214,28 @@ impl System {
         let caller = self.caller_with(key);
         add_chatbot(&caller).await;
         caller
+    }
+
+    /// What a channel connector of separate processes uses: the conversation context and the service key.
+    pub fn connector(&self) -> (ConversationServiceClient<Channel>, &ServiceKey) {
+        let (address, key) = self.connectors.as_ref().expect("the system is in separate processes");
+        let endpoint = Endpoint::from_shared(format!("http://{address}")).expect("an address makes a URL");
+        (ConversationServiceClient::new(endpoint.connect_lazy()), key)
+    }
+
+    /// Whether it is in separate processes.
+    pub fn is_separate(&self) -> bool {
+        self.connectors.is_some()
+    }
+
+    /// Where it keeps what is in no other server.
+    pub fn folder(&self) -> &Path {
+        self.data.path()
+    }
+
+    /// What its processes have logged.
+    pub fn logs(&self) -> Vec<String> {
+        self.processes.values().flat_map(|running| running.process.log()).collect()
     }
 
     /// Where its faces are.

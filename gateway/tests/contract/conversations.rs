@@ -1,5 +1,6 @@
 //! The conversations dialect.
 
+mod anonymization;
 mod causes;
 mod documents;
 mod failures;

@@ -1,6 +1,7 @@
 //! The gRPC surface: a request becomes domain types or a violation, one transaction makes it true.
 
 mod activity;
+mod anonymization;
 mod attributes;
 mod contact_endpoints;
 mod conversation_wire;
@@ -23,6 +24,8 @@ mod transitions;
 
 use platform::Db;
 use platform::access::Call;
+use platform::batch::commits::Commits;
+use platform::batch::reads::Reads;
 use platform::events::Outbox;
 use platform::fault;
 use platform::idempotency::{Claim, Idempotency};
@@ -34,6 +37,8 @@ use tonic::{Response, Status};
 
 use crate::SCHEMA;
 use crate::domain::ConversationError;
+use crate::store::additions::Addition;
+use crate::store::reads::{MessagesOf, One};
 
 /// Implements a service on [`Api`]: each method takes the call apart and hands it to the inherent method of its name,
 /// which is in the module of its subject.
@@ -62,6 +67,15 @@ pub(crate) struct Api {
     idempotency: Idempotency,
     outbox: Outbox,
     tokens: Tokens,
+    batched: Batched,
+}
+
+/// What is done together with what others ask for at the same time.
+#[derive(Debug)]
+pub(crate) struct Batched {
+    pub(crate) additions: Commits<Addition>,
+    pub(crate) conversations: Reads<One>,
+    pub(crate) messages: Reads<MessagesOf>,
 }
 
 /// What a mutation made true: what it is about, so that a kept answer can be erased with it, and the answer.
@@ -81,12 +95,13 @@ impl<A> Done<A> {
 
 impl Api {
     /// The services on their tables.
-    pub(crate) fn new(db: Db, outbox: Outbox, master_key: &MasterKey) -> Self {
+    pub(crate) fn new(db: Db, outbox: Outbox, master_key: &MasterKey, batched: Batched) -> Self {
         Self {
             db,
             idempotency: Idempotency::new(SCHEMA),
             outbox,
             tokens: Tokens::new(master_key),
+            batched,
         }
     }
 

@@ -1,9 +1,11 @@
 //! What the conversation context is about: plain types and rules.
 
+pub(crate) mod anonymization;
 pub(crate) mod attributes;
 pub(crate) mod channel;
 pub(crate) mod contact_endpoints;
 pub(crate) mod conversation;
+pub(crate) mod draft;
 pub(crate) mod error;
 pub(crate) mod field;
 pub(crate) mod flows;

@@ -9,6 +9,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use platform::Db;
+use platform::batch::commits::Commits;
+use platform::batch::reads::Reads;
 use platform::events::{self, Outbox};
 use platform::seal::MasterKey;
 use platform::server::Server;
@@ -65,12 +67,27 @@ pub fn mount(server: Server, dependencies: Dependencies) -> Server {
     let Dependencies { db, redis, master_key } = dependencies;
     let outbox = Outbox::new(SCHEMA);
     let checked = db.clone();
-    let api = Arc::new(api::Api::new(db.clone(), outbox.clone(), &master_key));
+    let (additions, committer) = Commits::new();
+    let (conversations, conversation_readers) = Reads::new();
+    let (messages, message_readers) = Reads::new();
+    let batched = api::Batched {
+        additions,
+        conversations,
+        messages,
+    };
+    let api = Arc::new(api::Api::new(db.clone(), outbox.clone(), &master_key, batched));
+    let (writing, telling) = (db.clone(), outbox.clone());
+    let (reading, listing) = (db.clone(), db.clone());
     let (waiting, waking) = (db.clone(), outbox.clone());
+    let anonymizer = store::anonymization::Anonymizer::new(db.clone(), outbox.clone(), redis.clone());
     let server = server
         .service(DirectoryServiceServer::from_arc(Arc::clone(&api)))
         .service(ConversationServiceServer::from_arc(Arc::clone(&api)))
+        .task("message writer", move |stop| committer.run(writing, telling, stop))
+        .task("conversation readers", move |stop| conversation_readers.run(reading, stop))
+        .task("message readers", move |stop| message_readers.run(listing, stop))
         .task("follow-ups", move |stop| store::followups::run(waiting, waking, stop))
+        .task("anonymizations", move |stop| anonymizer.run(stop))
         .check("conversation database", move || {
             let db = checked.clone();
             async move { db.check().await.is_ok() }

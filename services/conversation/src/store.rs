@@ -5,6 +5,8 @@
 //! together with [`crate::domain::attributes::check_changes`] for custom attributes.
 
 mod activity;
+pub(crate) mod additions;
+pub(crate) mod anonymization;
 mod attributes;
 mod contact_endpoints;
 pub(crate) mod conversations;
@@ -17,6 +19,7 @@ mod notes;
 pub(crate) mod people;
 pub(crate) mod presence;
 pub(crate) mod queues;
+pub(crate) mod reads;
 pub(crate) mod search;
 mod tags;
 mod teams;

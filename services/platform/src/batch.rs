@@ -1,10 +1,17 @@
 //! Natural batching: whatever queued while the last batch was under way is the next batch. No added delay: an idle queue
 //! hands a single job on at once.
 
+pub mod commits;
+mod connection;
+mod failure;
+pub mod reads;
+
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
+
+pub use failure::Failure;
 
 /// A job in a batch, with the way back to who submitted it.
 #[derive(Debug)]

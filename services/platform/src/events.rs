@@ -5,6 +5,7 @@
 
 mod consumer;
 mod envelope;
+pub mod erasure;
 mod feed;
 mod lease;
 mod metrics;
@@ -62,7 +63,7 @@ pub struct Event {
     pub sequence: i64,
     /// The context whose event led to this one.
     pub cause: Option<&'static str>,
-    /// What consumers need to know. Never a secret.
+    /// What consumers need to know. Never a secret, and never null, which stands for erased.
     pub data: serde_json::Value,
 }
 
@@ -138,8 +139,16 @@ pub struct Received {
     pub cause: Option<String>,
     /// The W3C trace context of the request that made it true.
     pub traceparent: Option<String>,
-    /// What its kind says about it.
+    /// What its kind says about it; null once that was erased.
     pub data: serde_json::Value,
+}
+
+impl Received {
+    /// Whether what it said was erased before it was delivered. It still counts, so that its successors need not wait,
+    /// but nobody is told of it.
+    pub fn is_erased(&self) -> bool {
+        self.data.is_null()
+    }
 }
 
 /// What a context does about the events of others: a consumer group.

@@ -7,8 +7,8 @@ use prost::Message;
 use sha2::{Digest as _, Sha256};
 use sqlx::{PgConnection, Row as _};
 
-use crate::access::Call;
-use crate::db;
+use crate::access::{Call, OrgId};
+use crate::db::{self, Db};
 use crate::fault::{self, Kind};
 
 /// The first answers of one context.
@@ -17,7 +17,11 @@ pub struct Idempotency {
     claim: String,
     find: String,
     keep: String,
+    erase: String,
 }
+
+/// Answers erased by one statement, so that none holds its locks for long.
+const BATCH: u64 = 500;
 
 /// Why a retry can't be answered.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +32,9 @@ pub enum Error {
     /// The first request with this key is still under way and takes too long to wait for.
     #[error("the first request with this idempotency key is still under way")]
     Busy,
+    /// It took effect, and what it was answered has been erased since.
+    #[error("the first request with this idempotency key took effect, and its answer has been erased")]
+    Erased,
     /// The database failed.
     #[error("the idempotency keys can't be read")]
     Storage(#[from] sqlx::Error),
@@ -40,6 +47,7 @@ impl fault::Fault for Error {
         match self {
             Self::Reused => Kind::Unprocessable,
             Self::Busy => Kind::Busy,
+            Self::Erased => Kind::Conflict,
             Self::Storage(error) => fault::database_kind(error),
         }
     }
@@ -48,13 +56,14 @@ impl fault::Fault for Error {
         match self {
             Self::Reused => "IDEMPOTENCY_KEY_REUSED",
             Self::Busy => "IDEMPOTENCY_KEY_IN_USE",
+            Self::Erased => "IDEMPOTENCY_ANSWER_ERASED",
             Self::Storage(error) => fault::database_reason(error),
         }
     }
 
     fn violations(&self) -> Vec<fault::Violation> {
         match self {
-            Self::Reused | Self::Busy => vec![fault::Violation::new("idempotency-key", self.to_string())],
+            Self::Reused | Self::Busy | Self::Erased => vec![fault::Violation::new("idempotency-key", self.to_string())],
             Self::Storage(_) => Vec::new(),
         }
     }
@@ -88,6 +97,28 @@ struct Row {
     key: String,
 }
 
+/// What a retry of a call is recognized by, where the key is stored together with those of other calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retry {
+    /// In whose name the call is made.
+    pub owner: String,
+    /// The call's idempotency key.
+    pub key: String,
+    /// [`request_hash`] of the request.
+    pub hash: [u8; 32],
+}
+
+impl Retry {
+    /// Of a call with an idempotency key.
+    pub fn of(call: &Call, message: &impl Message) -> Option<Self> {
+        call.idempotency_key.clone().map(|key| Self {
+            owner: call.caller.owner.to_string(),
+            key,
+            hash: request_hash(message),
+        })
+    }
+}
+
 /// What a request is recognized by: its encoded message.
 pub fn request_hash(message: &impl Message) -> [u8; 32] {
     Sha256::digest(message.encode_to_vec()).into()
@@ -109,6 +140,38 @@ impl Idempotency {
                 "update {schema}.idempotency_keys set subject = $5, answer = $6
                  where org_id = $1 and owner = $2 and rpc = $3 and key = $4"
             ),
+            erase: format!(
+                "update {schema}.idempotency_keys set answer = null where ctid = any (array(
+                     select ctid from {schema}.idempotency_keys
+                     where org_id = $1 and subject = $2 and answer is not null
+                           and ($3::bytea is null or position($3 in answer) > 0)
+                     limit {BATCH}))"
+            ),
+        }
+    }
+
+    /// Erases the first answers about a subject; with `mentioning`, those that contain this text. A retry still does
+    /// nothing, and is told so ([`Error::Erased`]). It needs an index on `(org_id, subject)`.
+    ///
+    /// # Errors
+    /// When the database fails. What was done until then stays done.
+    pub async fn erase(
+        &self,
+        db: &Db,
+        org: OrgId,
+        subject: &str,
+        mentioning: Option<&str>,
+    ) -> Result<(), sqlx::Error> {
+        loop {
+            let erased = db::statement(&self.erase)
+                .bind(org.0)
+                .bind(subject)
+                .bind(mentioning.map(str::as_bytes))
+                .execute(db)
+                .await?;
+            if erased.rows_affected() < BATCH {
+                return Ok(());
+            }
         }
     }
 
@@ -155,7 +218,7 @@ impl Idempotency {
         if found.get::<&[u8], _>("request_hash") != hash {
             return Err(Error::Reused);
         }
-        let answer = found.get::<Option<&[u8]>, _>("answer").ok_or(Error::Busy)?;
+        let answer = found.get::<Option<&[u8]>, _>("answer").ok_or(Error::Erased)?;
         A::decode(answer)
             .map(Claim::Replay)
             .map_err(|error| Error::Storage(sqlx::Error::Decode(error.into())))

@@ -191,6 +191,13 @@ impl SettingsService for Api {
         organizations::set_secret(self, request).await
     }
 
+    async fn verify_signed_data(
+        &self,
+        request: Request<wire::VerifySignedDataRequest>,
+    ) -> Result<Response<wire::VerifySignedDataResponse>, Status> {
+        organizations::verify_signed_data(self, request).await
+    }
+
     async fn create_api_key(
         &self,
         request: Request<wire::CreateApiKeyRequest>,

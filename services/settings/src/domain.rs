@@ -9,5 +9,6 @@ pub mod key;
 pub mod lead;
 pub mod organization;
 pub mod prompt;
+pub mod signed_data;
 
 pub use error::SettingsError;

@@ -29,6 +29,10 @@ impl Consumer for LeadMails {
         if event.kind != "escalation.created" {
             return Ok(());
         }
+        // A chat is no chatbot's, and only chatbots have addresses for leads.
+        if event.data["kind"] == "chat" {
+            return Ok(());
+        }
         let lead: Lead = serde::Deserialize::deserialize(&event.data).context("the escalation can't be read")?;
         let Some((chatbot, addresses)) = Store::lead_recipients(event.org, &mut *tx, &lead.chatbot_id).await? else {
             return Ok(());

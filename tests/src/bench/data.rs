@@ -5,36 +5,63 @@ use std::ops::Range;
 use anyhow::{Context, Result};
 use sqlx::PgConnection;
 
+use super::operation::{Group, Operation};
+
 /// The numbers of the threads: a request is for one of them.
 pub const THREADS: Range<u32> = 100_001..101_001;
+
+/// The numbers of the conversations that are read, and of those that are written.
+pub const READ: Range<u32> = 100_001..101_001;
+pub const WRITTEN: Range<u32> = 101_001..102_001;
+
+/// Messages that are searched, and how many of them are enough to see that search works.
+pub const SEARCHED: u32 = 1_000_000;
+pub const SEARCHED_QUICKLY: u32 = 20_000;
 
 /// The text of every message: 110 bytes.
 pub const CONTENT: &str =
     "I ordered two lamps last week and only one of them arrived; could you please tell me where the other one is?";
 
-/// Fills the thread context's tables, and the copies that pgbench works on.
-pub async fn load(database: &mut PgConnection, api_key: &str, chatbot: &str) -> Result<()> {
+/// Fills the tables of what is measured, and the copies that pgbench works on.
+pub async fn load(
+    database: &mut PgConnection,
+    api_key: &str,
+    chatbot: &str,
+    groups: &[Group],
+    searched: u32,
+) -> Result<()> {
     sqlx::raw_sql(
         "create schema bench;
-         create table bench.parameters (id uuid, chatbot text, first_thread integer, last_thread integer, content text)",
+         create table bench.parameters (id uuid, chatbot text, first_thread integer, last_thread integer, content text,
+                                        searched integer)",
     )
     .execute(&mut *database)
     .await?;
     let org = platform::access::ApiKey::parse(api_key)
         .context("the API key can't be read")?
         .org;
-    sqlx::query("insert into bench.parameters values ($1, $2, $3, $4, $5)")
+    sqlx::query("insert into bench.parameters values ($1, $2, $3, $4, $5, $6)")
         .bind(org.0)
         .bind(chatbot)
         .bind(i32::try_from(THREADS.start)?)
         .bind(i32::try_from(THREADS.end - 1)?)
         .bind(CONTENT)
+        .bind(i32::try_from(searched / 10)?)
         .execute(&mut *database)
         .await?;
-    sqlx::raw_sql(include_str!("sql/load.sql"))
-        .execute(&mut *database)
-        .await
-        .context("the data could not be loaded")?;
+    let load = |group: &Group| match group {
+        Group::Threads => include_str!("sql/load.sql"),
+        Group::Conversations => include_str!("sql/conversations/load.sql"),
+        Group::Search => include_str!("sql/search/load.sql"),
+    };
+    // The system is ready when it can read a thread.
+    let groups = groups.iter().filter(|group| **group != Group::Threads);
+    for statements in std::iter::once(load(&Group::Threads)).chain(groups.map(load)) {
+        sqlx::raw_sql(statements)
+            .execute(&mut *database)
+            .await
+            .context("the data could not be loaded")?;
+    }
     // Outside of a transaction, one by one.
     for statement in ["vacuum analyze", "checkpoint"] {
         sqlx::raw_sql(statement).execute(&mut *database).await?;
@@ -42,10 +69,8 @@ pub async fn load(database: &mut PgConnection, api_key: &str, chatbot: &str) -> 
     Ok(())
 }
 
-/// How many messages there are, by the threads' own counts.
-pub async fn messages(database: &mut PgConnection) -> Result<u64> {
-    let sum: i64 = sqlx::query_scalar("select sum(message_count)::bigint from thread.threads")
-        .fetch_one(database)
-        .await?;
-    Ok(sum.unsigned_abs())
+/// [`Operation::count`].
+pub async fn count(database: &mut PgConnection, operation: Operation) -> Result<u64> {
+    let count: Option<i64> = sqlx::query_scalar(operation.count()).fetch_one(database).await?;
+    Ok(count.unwrap_or_default().unsigned_abs())
 }

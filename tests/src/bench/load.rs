@@ -14,23 +14,31 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-/// Where the thread's number goes in a request: six digits.
-pub const THREAD: &str = "{thread}";
+/// Where the number of the thread or conversation goes in a request: six digits.
+pub const NUMBER: &str = "{number}";
 /// Where a fresh idempotency key goes: sixteen hexadecimal digits.
 pub const KEY: &str = "{key}";
+/// Where a hexadecimal digit goes that is another one in each request.
+pub const DIGIT: &str = "{digit}";
 
-/// A request whose thread and idempotency key are filled in.
+/// A request whose number, idempotency key and digit are filled in.
 #[derive(Clone, Debug)]
 pub struct Template {
     bytes: Vec<u8>,
-    thread: Option<Range<usize>>,
+    number: Option<Range<usize>>,
     key: Option<Range<usize>>,
+    digit: Option<usize>,
 }
 
 impl Template {
-    /// Formats a request; `body`, when there is one, is JSON. [`THREAD`] and [`KEY`] may be anywhere, once each.
+    /// Formats a request; `body`, when there is one, is JSON. [`NUMBER`], [`KEY`] and [`DIGIT`]
+    /// may be anywhere, once each.
     pub fn new(method: &str, path: &str, headers: &[(&str, &str)], body: Option<&str>) -> Self {
-        let fill = |text: &str| text.replace(THREAD, "######").replace(KEY, "$$$$$$$$$$$$$$$$");
+        let fill = |text: &str| {
+            text.replace(NUMBER, "######")
+                .replace(KEY, "$$$$$$$$$$$$$$$$")
+                .replace(DIGIT, "^")
+        };
         let body = body.map(fill);
         let mut head = vec![format!("{method} {} HTTP/1.1", fill(path)), "host: bench".to_owned()];
         head.extend(headers.iter().map(|(name, value)| format!("{name}: {}", fill(value))));
@@ -41,19 +49,23 @@ impl Template {
         let text = format!("{}\r\n\r\n{}", head.join("\r\n"), body.unwrap_or_default());
         let place = |mark: &str| text.find(mark).map(|start| start..start + mark.len());
         Self {
-            thread: place("######"),
+            number: place("######"),
             key: place("$$$$$$$$$$$$$$$$"),
+            digit: text.find('^'),
             bytes: text.into_bytes(),
         }
     }
 
-    fn patch(&mut self, thread: u32, key: u64) {
-        if let Some(place) = self.thread.clone() {
-            let mut rest = thread;
+    fn patch(&mut self, number: u32, key: u64) {
+        if let Some(place) = self.number.clone() {
+            let mut rest = number;
             for digit in self.bytes[place].iter_mut().rev() {
                 *digit = b'0' + (rest % 10) as u8;
                 rest /= 10;
             }
+        }
+        if let Some(place) = self.digit {
+            self.bytes[place] = b"0123456789abcdef"[(key & 15) as usize];
         }
         if let Some(place) = self.key.clone() {
             for (shift, digit) in (0..16).rev().zip(&mut self.bytes[place]) {
@@ -94,7 +106,7 @@ impl Done {
 struct Run {
     until: Instant,
     left: AtomicU64,
-    threads: Range<u32>,
+    numbers: Range<u32>,
 }
 
 /// Never the same twice in this process, and by chance never the same as in another.
@@ -115,18 +127,18 @@ impl Keys {
 #[derive(Debug)]
 pub struct Load {
     connections: Vec<Connection>,
-    threads: Range<u32>,
+    numbers: Range<u32>,
 }
 
 impl Load {
-    /// Opens `clients` connections. Each request is for one of `threads`, uniformly.
-    pub async fn open(target: SocketAddr, template: &Template, clients: usize, threads: Range<u32>) -> Result<Self> {
+    /// Opens `clients` connections. Each request is for one of `numbers`, uniformly.
+    pub async fn open(target: SocketAddr, template: &Template, clients: usize, numbers: Range<u32>) -> Result<Self> {
         let keys = Keys::new();
         let mut connections = Vec::new();
         for _ in 0..clients {
             connections.push(Connection::open(target, template.clone(), Arc::clone(&keys)).await?);
         }
-        Ok(Self { connections, threads })
+        Ok(Self { connections, numbers })
     }
 
     /// Repeats the request on all connections for `time`, `most` times at most.
@@ -135,7 +147,7 @@ impl Load {
         let run = Arc::new(Run {
             until: start + time,
             left: AtomicU64::new(most),
-            threads: self.threads.clone(),
+            numbers: self.numbers.clone(),
         });
         let mut tasks: JoinSet<Result<(Connection, Vec<u32>)>> = JoinSet::new();
         for mut connection in self.connections.drain(..) {
@@ -159,9 +171,9 @@ impl Load {
 }
 
 /// One request on a connection of its own. Returns the body of its answer.
-pub async fn once(target: SocketAddr, template: &Template, thread: u32) -> Result<Vec<u8>> {
+pub async fn once(target: SocketAddr, template: &Template, number: u32) -> Result<Vec<u8>> {
     let mut connection = Connection::open(target, template.clone(), Keys::new()).await?;
-    connection.template.patch(thread, connection.keys.next());
+    connection.template.patch(number, connection.keys.next());
     let mut body = Vec::new();
     connection.exchange(Some(&mut body)).await?;
     Ok(body)
@@ -193,8 +205,8 @@ impl Connection {
         let mut latencies = Vec::new();
         let mut now = Instant::now();
         while now < run.until && take_one(&run.left) {
-            let thread = self.pick(&run.threads);
-            self.template.patch(thread, self.keys.next());
+            let number = self.pick(&run.numbers);
+            self.template.patch(number, self.keys.next());
             self.exchange(None).await?;
             let answered = Instant::now();
             latencies.push(u32::try_from((answered - now).as_micros()).unwrap_or(u32::MAX));
@@ -204,12 +216,12 @@ impl Connection {
     }
 
     /// Xorshift: uniform enough, and free.
-    fn pick(&mut self, threads: &Range<u32>) -> u32 {
+    fn pick(&mut self, numbers: &Range<u32>) -> u32 {
         self.random ^= self.random << 13;
         self.random ^= self.random >> 7;
         self.random ^= self.random << 17;
-        let offset = self.random % u64::from(threads.end - threads.start);
-        threads.start + u32::try_from(offset).unwrap_or_default()
+        let offset = self.random % u64::from(numbers.end - numbers.start);
+        numbers.start + u32::try_from(offset).unwrap_or_default()
     }
 
     /// Sends the request and reads its answer to the end.
@@ -267,6 +279,12 @@ impl Head {
             .next()
             .and_then(|line| line.get(9..12))
             .context("not an HTTP response")?;
+        if status == b"204" {
+            return Ok(Self {
+                successful: true,
+                length: 0,
+            });
+        }
         for line in lines {
             if let Some(name) = line.get(..15)
                 && name.eq_ignore_ascii_case(b"content-length:")

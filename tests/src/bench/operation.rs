@@ -1,9 +1,12 @@
-//! What is measured: four requests, and the work of each one done by hand in SQL.
+//! What is measured: requests, and the work of each one done by hand in SQL.
+
+use std::ops::Range;
 
 use clap::ValueEnum;
+use serde_json::json;
 
-use super::data::{CONTENT, THREADS};
-use super::load::{KEY, THREAD, Template};
+use super::data::{CONTENT, READ, THREADS, WRITTEN};
+use super::load::{DIGIT, KEY, NUMBER, Template};
 use super::system::Kind;
 
 /// A request to the system.
@@ -18,6 +21,46 @@ pub enum Operation {
     List50,
     /// Hand a thread to people, or back.
     Escalate,
+    /// Begin a conversation with a message of the end user.
+    CreateConversation,
+    /// Add a message of the end user to a conversation.
+    AddMessage,
+    /// Read a conversation.
+    GetConversation,
+    /// Read the 50 messages of a conversation.
+    #[value(name = "conversation-list-50")]
+    ConversationList50,
+    /// Take a conversation from another agent.
+    Claim,
+    /// The first page of a search for a word that is in a thousandth of the messages.
+    #[value(name = "search-0.1%")]
+    SearchRare,
+    /// In a hundredth.
+    #[value(name = "search-1%")]
+    SearchFrequent,
+    /// In a tenth.
+    #[value(name = "search-10%")]
+    SearchCommon,
+}
+
+/// Operations that need the same data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Group {
+    /// Threads of chatbots.
+    Threads,
+    /// Conversations.
+    Conversations,
+    /// Search among a million messages.
+    Search,
+}
+
+/// What a measurement has to reach.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Goal {
+    /// At least this CPU-efficiency against [`Limit::Baseline`].
+    Efficiency(f64),
+    /// At most this many microseconds of CPU.
+    Cpu(f64),
 }
 
 /// How the same work is done by hand.
@@ -49,39 +92,115 @@ impl Operation {
             Self::GetThread => "get-thread",
             Self::List50 => "list-50",
             Self::Escalate => "escalate",
+            Self::CreateConversation => "create-conversation",
+            Self::AddMessage => "add-message",
+            Self::GetConversation => "get-conversation",
+            Self::ConversationList50 => "conversation-list-50",
+            Self::Claim => "claim",
+            Self::SearchRare => "search-0.1%",
+            Self::SearchFrequent => "search-1%",
+            Self::SearchCommon => "search-10%",
+        }
+    }
+
+    /// The group it belongs to.
+    pub fn group(self) -> Group {
+        match self {
+            Self::PostMessage | Self::GetThread | Self::List50 | Self::Escalate => Group::Threads,
+            Self::CreateConversation
+            | Self::AddMessage
+            | Self::GetConversation
+            | Self::ConversationList50
+            | Self::Claim => Group::Conversations,
+            Self::SearchRare | Self::SearchFrequent | Self::SearchCommon => Group::Search,
         }
     }
 
     /// Whether it changes anything.
     pub fn writes(self) -> bool {
-        matches!(self, Self::PostMessage | Self::Escalate)
+        matches!(
+            self,
+            Self::PostMessage | Self::Escalate | Self::CreateConversation | Self::AddMessage | Self::Claim
+        )
     }
 
-    /// With how many connections it is measured. The first is what floors are about.
+    /// The numbers of the threads or conversations that it is for.
+    pub fn numbers(self) -> Range<u32> {
+        match self.group() {
+            Group::Threads => THREADS,
+            Group::Conversations if self.writes() => WRITTEN,
+            Group::Conversations | Group::Search => READ,
+        }
+    }
+
+    /// The number that grows by one with each request that writes, and stays as it is with those that read.
+    pub fn count(self) -> &'static str {
+        match self {
+            Self::CreateConversation => "select count(*) from conversation.conversations",
+            Self::Claim => {
+                "select count(*) from conversation.idempotency_keys
+                 where rpc = 'ClaimConversation' and subject is not null"
+            }
+            _ => match self.group() {
+                Group::Threads => "select sum(message_count)::bigint from thread.threads",
+                Group::Conversations | Group::Search => {
+                    "select sum(message_count)::bigint from conversation.conversations where id < 1000000"
+                }
+            },
+        }
+    }
+
+    /// With how many connections it is measured. The first is what goals are about.
     pub fn clients(self) -> &'static [usize] {
-        if self.writes() { &[64] } else { &[64, 16] }
+        match self.group() {
+            Group::Search => &[16],
+            _ if self.writes() => &[64],
+            _ => &[64, 16],
+        }
     }
 
-    /// The CPU-efficiency against [`Limit::Baseline`] that has to be reached with 64 connections.
-    pub fn floor(self, system: Kind) -> Option<f64> {
+    /// What has to be reached with the first number of connections.
+    pub fn goal(self, system: Kind) -> Option<Goal> {
         match (self, system) {
-            (Self::PostMessage, Kind::One) => Some(3.0),
-            (Self::PostMessage, Kind::Services) => Some(1.4),
-            (Self::GetThread, Kind::One) => Some(0.45),
-            (Self::GetThread, Kind::Services) => Some(0.25),
-            (Self::List50, Kind::One) => Some(0.50),
-            (Self::List50, Kind::Services) => Some(0.35),
-            (Self::Escalate, _) => None,
+            (Self::PostMessage | Self::AddMessage, Kind::One) => Some(Goal::Efficiency(3.0)),
+            (Self::PostMessage | Self::AddMessage, Kind::Services) => Some(Goal::Efficiency(1.4)),
+            (Self::GetThread | Self::GetConversation, Kind::One) => Some(Goal::Efficiency(0.45)),
+            (Self::GetThread | Self::GetConversation, Kind::Services) => Some(Goal::Efficiency(0.25)),
+            (Self::List50 | Self::ConversationList50, Kind::One) => Some(Goal::Efficiency(0.50)),
+            (Self::List50 | Self::ConversationList50, Kind::Services) => Some(Goal::Efficiency(0.35)),
+            (Self::SearchRare | Self::SearchFrequent | Self::SearchCommon, _) => Some(Goal::Cpu(5000.0)),
+            (Self::Escalate | Self::CreateConversation | Self::Claim, _) => None,
+        }
+    }
+
+    /// What it is compared with. The statements of the service are only measured where they are few.
+    pub fn limits(self) -> Vec<Limit> {
+        match self.group() {
+            Group::Threads => vec![Limit::Baseline(self), Limit::Same(self)],
+            Group::Conversations | Group::Search => vec![Limit::Baseline(self)],
+        }
+    }
+
+    /// The word that a search is for.
+    pub fn word(self) -> Option<&'static str> {
+        match self {
+            Self::SearchRare => Some("warranty"),
+            Self::SearchFrequent => Some("invoice"),
+            Self::SearchCommon => Some("delivery"),
+            _ => None,
         }
     }
 
     /// The request itself. Every write has an idempotency key that never came before.
     pub fn template(self, caller: &Caller) -> Template {
         let chatbot = caller.chatbot;
-        let thread = format!("bench-{THREAD}");
+        let thread = format!("bench-{NUMBER}");
         let authorization = format!("Bearer {}", caller.api_key);
         let read = [("authorization", authorization.as_str())];
         let write = [("authorization", authorization.as_str()), ("idempotency-key", KEY)];
+        let get = |path: &str| Template::new("GET", path, &read, None);
+        let inbound =
+            json!({ "content": { "value": CONTENT, "_type": "Text" }, "attachments": [], "_type": "Inbound" });
         match self {
             Self::PostMessage => Template::new(
                 "POST",
@@ -91,30 +210,70 @@ impl Operation {
                     r#"{{"message":"{CONTENT}","threadId":"{thread}","from":"USER"}}"#
                 )),
             ),
-            Self::GetThread => Template::new("GET", &format!("/v1/chatting/{chatbot}/thread/{thread}"), &read, None),
-            Self::List50 => Template::new(
-                "GET",
-                &format!("/v1/chatting/{chatbot}/thread/{thread}/messages?limit=50"),
-                &read,
-                None,
-            ),
+            Self::GetThread => get(&format!("/v1/chatting/{chatbot}/thread/{thread}")),
+            Self::List50 => get(&format!("/v1/chatting/{chatbot}/thread/{thread}/messages?limit=50")),
             Self::Escalate => Template::new(
                 "PATCH",
                 &format!("/v1/chatting/{chatbot}/thread/{thread}/escalate"),
                 &write,
                 None,
             ),
+            Self::CreateConversation => {
+                let body = json!({
+                    "requesterId": format!("01900000-0000-7000-b000-000000{NUMBER}"),
+                    "widgetId": "5a556159-2c21-4f3e-a44f-a323deb80d16",
+                    "message": inbound,
+                    "language": "en",
+                    "_type": "Chat",
+                });
+                Template::new("POST", "/v1/conversations", &write, Some(&body.to_string()))
+            }
+            Self::AddMessage => Template::new(
+                "POST",
+                &format!("/v1/conversations/{NUMBER}/messages"),
+                &write,
+                Some(&inbound.to_string()),
+            ),
+            Self::GetConversation => get(&format!("/v1/conversations/{NUMBER}")),
+            Self::ConversationList50 => get(&format!("/v1/conversations/{NUMBER}/messages")),
+            Self::Claim => Template::new(
+                "PUT",
+                &format!("/v1/conversations/{NUMBER}/claim"),
+                &write,
+                Some(&format!(
+                    r#"{{"agentId":"01900000-0000-7000-a000-00000000000{DIGIT}","force":true}}"#
+                )),
+            ),
+            Self::SearchRare | Self::SearchFrequent | Self::SearchCommon => {
+                let word = self.word().unwrap_or_default();
+                get(&format!("/v1/search/conversations?query={word}"))
+            }
         }
     }
 
-    /// What is wrong with an answer of the first thread, if anything.
+    /// What is wrong with an answer of the first thread or conversation, if anything.
     pub fn check(self, answer: &[u8]) -> Result<(), String> {
+        if self == Self::Claim && answer.is_empty() {
+            return Ok(());
+        }
         let value: serde_json::Value = serde_json::from_slice(answer).map_err(|error| error.to_string())?;
-        let thread = format!("bench-{}", THREADS.start);
+        let number = self.numbers().start;
+        let thread = format!("bench-{number}");
+        let list = |least: usize, most: usize| {
+            holds(&value, &|value| {
+                value
+                    .as_array()
+                    .is_some_and(|list| (least..=most).contains(&list.len()))
+            })
+        };
         let complete = match self {
-            Self::List50 => holds(&value, &|value| value.as_array().is_some_and(|list| list.len() == 50)),
+            Self::List50 | Self::ConversationList50 => list(50, 50),
             Self::GetThread | Self::Escalate => holds(&value, &|value| *value == thread),
-            Self::PostMessage => holds(&value, &|value| *value == CONTENT),
+            Self::PostMessage | Self::AddMessage => holds(&value, &|value| *value == CONTENT),
+            Self::CreateConversation => holds(&value, &serde_json::Value::is_number),
+            Self::GetConversation => holds(&value, &|value| *value == number),
+            Self::SearchRare | Self::SearchFrequent | Self::SearchCommon => list(1, 50),
+            Self::Claim => false,
         };
         if complete {
             Ok(())
@@ -136,14 +295,18 @@ fn holds(value: &serde_json::Value, test: &dyn Fn(&serde_json::Value) -> bool) -
 }
 
 impl Limit {
-    /// The name in tables and of the script.
-    pub fn name(self) -> &'static str {
+    /// The operation that is done by hand.
+    pub fn operation(self) -> Operation {
         match self {
-            Self::Baseline(operation) => operation.name(),
-            Self::Same(Operation::PostMessage) => "post-message same SQL",
-            Self::Same(Operation::GetThread) => "get-thread same SQL",
-            Self::Same(Operation::List50) => "list-50 same SQL",
-            Self::Same(Operation::Escalate) => "escalate same SQL",
+            Self::Baseline(operation) | Self::Same(operation) => operation,
+        }
+    }
+
+    /// The name in tables and of the script.
+    pub fn name(self) -> String {
+        match self {
+            Self::Baseline(operation) => operation.name().to_owned(),
+            Self::Same(operation) => format!("{} same SQL", operation.name()),
         }
     }
 
@@ -158,6 +321,15 @@ impl Limit {
             Self::Same(Operation::GetThread) => include_str!("sql/get_same.sql"),
             Self::Same(Operation::List50) => include_str!("sql/list_same.sql"),
             Self::Same(Operation::Escalate) => include_str!("sql/escalate_same.sql"),
+            Self::Baseline(operation) | Self::Same(operation) => match operation {
+                Operation::CreateConversation => include_str!("sql/conversations/create.sql"),
+                Operation::AddMessage => include_str!("sql/conversations/add.sql"),
+                Operation::GetConversation => include_str!("sql/conversations/get.sql"),
+                Operation::ConversationList50 => include_str!("sql/conversations/list.sql"),
+                Operation::Claim => include_str!("sql/conversations/claim.sql"),
+                Operation::SearchRare => include_str!("sql/search/rare.sql"),
+                _ => include_str!("sql/search/common.sql"),
+            },
         }
     }
 }

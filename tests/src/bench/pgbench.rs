@@ -5,9 +5,10 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use serde_json::json;
 
-use super::data::{CONTENT, THREADS};
-use super::operation::Limit;
+use super::data::CONTENT;
+use super::operation::{Limit, Operation};
 use super::{cpu, servers::Servers};
 
 /// Connections of pgbench: enough to overlap the flushes of its commits.
@@ -74,14 +75,41 @@ impl Pgbench {
         self.runs += 1;
         let event = format!(
             r#"{{"chatbotId":"{}","threadId":"bench-{}","messageId":"01900000-0000-7000-8000-000000000000","author":"USER","content":"{CONTENT}"}}"#,
-            self.chatbot, THREADS.start
+            self.chatbot,
+            Operation::PostMessage.numbers().start
         );
+        let conversation_event = json!({
+            "message_id": "01900000-0000-7000-8000-000000000000",
+            "direction": "inbound",
+            "author": { "id": "01900000-0000-7000-b000-000000100001" },
+            "created_at": "2025-01-01T12:00:00.000000Z",
+            "attachments": [],
+            "text": CONTENT,
+            "content": { "text": CONTENT, "content_type": "Text" },
+            "conversation": {
+                "csid": 100_001,
+                "channel": "WIDGET_CHAT",
+                "status": "OPEN",
+                "direction": "INBOUND",
+                "queue": { "id": "01900000-0000-7000-8000-000000000000", "name": "Support" },
+                "contact_point": "5a556159-2c21-4f3e-a44f-a323deb80d16",
+                "requester": {
+                    "id": "01900000-0000-7000-b000-000000100001",
+                    "name": "Customer 100001",
+                    "email": "customer100001@example.com",
+                },
+                "tags": [],
+                "created_at": "2025-01-01T12:00:00.000000Z",
+            },
+        });
+        let operation = limit.operation();
+        let numbers = operation.numbers();
         let variables = [
             // Part of every id, so that no run repeats those of another.
             ("run", format!("{:04}", self.runs)),
             ("n", "100000000000".to_owned()),
-            ("first", THREADS.start.to_string()),
-            ("last", (THREADS.end - 1).to_string()),
+            ("first", numbers.start.to_string()),
+            ("last", (numbers.end - 1).to_string()),
             ("org", self.org.clone()),
             ("chatbot", self.chatbot.clone()),
             ("content", CONTENT.to_owned()),
@@ -91,6 +119,16 @@ impl Pgbench {
             ("event", event.clone()),
             ("escalation_event", event.repeat(3)),
             ("answer", event.repeat(2)),
+            ("conversation_event", conversation_event.to_string()),
+            (
+                "attributes",
+                r#"{"messageId":"01900000-0000-7000-8000-000000000000"}"#.to_owned(),
+            ),
+            (
+                "details",
+                r#"{"contact_endpoint_id":"5a556159-2c21-4f3e-a44f-a323deb80d16"}"#.to_owned(),
+            ),
+            ("word", operation.word().unwrap_or_default().to_owned()),
         ];
         let before = cpu::of_reaped_children()?;
         let output = Command::new(&self.program)

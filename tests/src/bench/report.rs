@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::operation::{Limit, Operation};
+use super::operation::{Goal, Limit, Operation};
 use super::pgbench;
 use super::session::{Memory, Sample, Subject};
 use super::system::Kind;
@@ -66,13 +66,16 @@ struct Row {
     drain: Spread,
     foreign: Spread,
     /// CPU-efficiency and throughput against the baseline, CPU-efficiency against the same SQL.
-    against: Option<(Spread, Spread, Spread)>,
-    floor: Option<f64>,
+    against: Option<(Spread, Spread, Option<Spread>)>,
+    goal: Option<Goal>,
 }
 
 impl Row {
     fn met(&self) -> Option<bool> {
-        Some(self.against?.0.median >= self.floor?)
+        Some(match self.goal? {
+            Goal::Efficiency(least) => self.against?.0.median >= least,
+            Goal::Cpu(most) => self.cpu.median <= most,
+        })
     }
 }
 
@@ -104,7 +107,7 @@ impl Report {
         };
         let efficiency = |limit: &Sample, sample: &Sample| limit.cpu / sample.cpu;
         let throughput = |limit: &Sample, sample: &Sample| sample.rate / limit.rate;
-        let (operation, name, clients, against, floor) = match subject {
+        let (operation, name, clients, against, goal) = match subject {
             Subject::Limit(limit) => {
                 let (operation, name) = match limit {
                     Limit::Baseline(operation) => (operation, "pgbench"),
@@ -116,12 +119,12 @@ impl Report {
                 let against = (
                     against(Limit::Baseline(operation), &efficiency)?,
                     against(Limit::Baseline(operation), &throughput)?,
-                    against(Limit::Same(operation), &efficiency)?,
+                    against(Limit::Same(operation), &efficiency),
                 );
-                let floor = operation
-                    .floor(kind)
+                let goal = operation
+                    .goal(kind)
                     .filter(|_| operation.clients().first() == Some(&clients));
-                (operation, kind.name(), clients, Some(against), floor)
+                (operation, kind.name(), clients, Some(against), goal)
             }
         };
         let part = |name: &'static str| Some((name, spread(&|sample| sample.parts.get(name).copied())?));
@@ -136,11 +139,11 @@ impl Report {
             drain: spread(&|sample| Some(sample.drain))?,
             foreign: spread(&|sample| Some(sample.foreign))?,
             against,
-            floor,
+            goal,
         })
     }
 
-    /// Whether every floor was met that there are figures for.
+    /// Whether every goal was met that there are figures for.
     pub fn met(&self) -> bool {
         self.rows().iter().all(|row| row.met() != Some(false))
     }
@@ -243,7 +246,7 @@ const MAIN: [&str; 10] = [
     "CPU µs",
     "efficiency",
     "vs same SQL",
-    "floor",
+    "goal",
     "requests/s",
     "wall",
     "foreign CPU",
@@ -251,11 +254,15 @@ const MAIN: [&str; 10] = [
 
 fn main_line(row: &Row) -> Vec<String> {
     let (efficiency, wall, same) = row.against.map_or_else(Default::default, |(efficiency, wall, same)| {
-        (efficiency.text(2), wall.text(2), format!("{:.2}", same.median))
+        let same = same.map_or_else(String::new, |same| format!("{:.2}", same.median));
+        (efficiency.text(2), wall.text(2), same)
     });
-    let floor = row.floor.map_or_else(String::new, |floor| {
+    let goal = row.goal.map_or_else(String::new, |goal| {
         let verdict = if row.met() == Some(true) { "met" } else { "MISSED" };
-        format!("{floor:.2} {verdict}")
+        match goal {
+            Goal::Efficiency(least) => format!("{least:.2} {verdict}"),
+            Goal::Cpu(most) => format!("≤ {most:.0} µs {verdict}"),
+        }
     });
     vec![
         row.operation.to_owned(),
@@ -264,7 +271,7 @@ fn main_line(row: &Row) -> Vec<String> {
         row.cpu.text(0),
         efficiency,
         same,
-        floor,
+        goal,
         row.rate.text(0),
         wall,
         format!(
@@ -325,8 +332,15 @@ fn row_json(row: &Row) -> Value {
         "foreignCpuShare": row.foreign.json(),
         "efficiency": row.against.map(|(efficiency, ..)| efficiency.json()),
         "wall": row.against.map(|(_, wall, _)| wall.json()),
-        "efficiencyAgainstSameSql": row.against.map(|(.., same)| same.json()),
-        "floor": row.floor,
+        "efficiencyAgainstSameSql": row.against.and_then(|(.., same)| same).map(Spread::json),
+        "leastEfficiency": row.goal.and_then(|goal| match goal {
+            Goal::Efficiency(least) => Some(least),
+            Goal::Cpu(_) => None,
+        }),
+        "mostCpuMicroseconds": row.goal.and_then(|goal| match goal {
+            Goal::Cpu(most) => Some(most),
+            Goal::Efficiency(_) => None,
+        }),
         "met": row.met(),
     })
 }

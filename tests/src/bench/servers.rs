@@ -108,7 +108,8 @@ impl Servers {
     async fn drained(&mut self) -> Result<bool> {
         let waiting: bool = sqlx::query_scalar(
             "select exists (select from thread.outbox where stream_id is null)
-                 or exists (select from settings.outbox where stream_id is null)",
+                 or exists (select from settings.outbox where stream_id is null)
+                 or exists (select from conversation.outbox where stream_id is null)",
         )
         .fetch_one(&mut self.database)
         .await?;

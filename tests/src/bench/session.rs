@@ -102,7 +102,7 @@ pub async fn system(
         .ready(&Operation::GetThread.template(caller), THREADS.start)
         .await?;
     for operation in &extent.operations {
-        let answer = load::once(system.http, &operation.template(caller), THREADS.start).await?;
+        let answer = load::once(system.http, &operation.template(caller), operation.numbers().start).await?;
         operation.check(&answer).map_err(anyhow::Error::msg)?;
     }
     servers.drain().await?;
@@ -143,8 +143,8 @@ async fn measure(
     extent: &Extent,
     round: u32,
 ) -> Result<Sample> {
-    let stored = data::messages(&mut servers.database).await?;
-    let mut load = Load::open(system.http, &operation.template(caller), clients, THREADS).await?;
+    let stored = data::count(&mut servers.database, operation).await?;
+    let mut load = Load::open(system.http, &operation.template(caller), clients, operation.numbers()).await?;
     let warm = load.run(extent.time / 6, extent.requests).await?;
     servers.drain().await?;
     let before = Snapshot::take(servers, system)?;
@@ -160,11 +160,8 @@ async fn measure(
     } else {
         stored
     };
-    let found = data::messages(&mut servers.database).await?;
-    anyhow::ensure!(
-        found == expected,
-        "{expected} messages should be stored, but {found} are"
-    );
+    let found = data::count(&mut servers.database, operation).await?;
+    anyhow::ensure!(found == expected, "{expected} should be stored, but {found} are");
 
     let used: BTreeMap<_, _> = after
         .parts
@@ -192,7 +189,7 @@ async fn measure(
 pub async fn limits(servers: &Servers, pgbench: &mut Pgbench, extent: &Extent, round: u32) -> Result<Vec<Sample>> {
     let mut samples = Vec::new();
     for operation in &extent.operations {
-        for limit in [Limit::Baseline(*operation), Limit::Same(*operation)] {
+        for limit in operation.limits() {
             samples.push(measure_limit(servers, pgbench, limit, extent, round).await?);
         }
     }

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use journeys::bench::data::{self, THREADS};
+use journeys::bench::data::{self, SEARCHED, SEARCHED_QUICKLY, THREADS};
 use journeys::bench::load::{self, Template};
-use journeys::bench::operation::{Caller, Operation};
+use journeys::bench::operation::{Caller, Group, Operation};
 use journeys::bench::pgbench::Pgbench;
 use journeys::bench::report::Report;
 use journeys::bench::servers::Servers;
@@ -34,16 +34,19 @@ struct Args {
     /// Cold starts of each system
     #[arg(long, default_value_t = 10)]
     cold_starts: u32,
+    /// Measure only these groups of operations; a million messages to be searched take some minutes to load
+    #[arg(long, value_enum, value_delimiter = ',')]
+    only: Vec<Group>,
     /// Measure only these operations
     #[arg(long, value_enum, value_delimiter = ',')]
     operations: Vec<Operation>,
     /// Measure only these systems
     #[arg(long, value_enum, value_delimiter = ',')]
     systems: Vec<Kind>,
-    /// One round of one second: does everything work?
+    /// One round of one second, and few messages to be searched: does everything work?
     #[arg(long)]
     quick: bool,
-    /// Fail when a floor is missed
+    /// Fail when a goal is missed
     #[arg(long)]
     gate: bool,
     /// Where the figures go as JSON
@@ -92,19 +95,22 @@ fn run(args: &Args) -> Result<ExitCode> {
 async fn measure(args: &Args, directory: &Path) -> Result<Report> {
     let mut servers = Servers::start(directory).await?;
     let site = Site::new(directory, &servers)?;
-    let (api_key, chatbot) = prepare(&mut servers, &site).await?;
+    let operations: Vec<Operation> = Operation::all()
+        .iter()
+        .copied()
+        .filter(|operation| args.operations.is_empty() || args.operations.contains(operation))
+        .filter(|operation| args.only.is_empty() || args.only.contains(&operation.group()))
+        .collect();
+    anyhow::ensure!(!operations.is_empty(), "nothing is left to be measured");
+    let mut groups: Vec<Group> = operations.iter().map(|operation| operation.group()).collect();
+    groups.dedup();
+    let searched = if args.quick { SEARCHED_QUICKLY } else { SEARCHED };
+    let (api_key, chatbot) = prepare(&mut servers, &site, &groups, searched).await?;
     let caller = Caller {
         api_key: &api_key,
         chatbot: &chatbot,
     };
     let mut pgbench = Pgbench::new(&servers, directory, &api_key, &chatbot)?;
-    let chosen = |given: &[Operation]| {
-        if given.is_empty() {
-            Operation::all().to_vec()
-        } else {
-            given.to_vec()
-        }
-    };
     let kinds = if args.systems.is_empty() {
         vec![Kind::One, Kind::Services]
     } else {
@@ -116,13 +122,13 @@ async fn measure(args: &Args, directory: &Path) -> Result<Report> {
         (args.rounds, args.seconds)
     };
     let extent = Extent {
-        operations: chosen(&args.operations),
+        operations,
         time: Duration::from_secs(seconds),
         requests: args.requests,
     };
 
     let mut report = Report {
-        setting: setting(&mut servers, rounds, seconds).await?,
+        setting: setting(&mut servers, rounds, seconds, searched).await?,
         ..Report::default()
     };
     for kind in &kinds {
@@ -153,7 +159,7 @@ async fn measure(args: &Args, directory: &Path) -> Result<Report> {
 }
 
 /// Lets the system make its schemas and its demo organization, and loads the data. Returns an API key and a chatbot.
-async fn prepare(servers: &mut Servers, site: &Site) -> Result<(String, String)> {
+async fn prepare(servers: &mut Servers, site: &Site, groups: &[Group], searched: u32) -> Result<(String, String)> {
     eprintln!("loading the data");
     let mut system = site.start(Kind::One)?;
     system.until(async || site.value("HANDOFF_CHATBOT_ID").is_ok()).await?;
@@ -168,11 +174,16 @@ async fn prepare(servers: &mut Servers, site: &Site) -> Result<(String, String)>
     );
     load::once(system.http, &quiet, THREADS.start).await?;
     system.stop().await?;
-    data::load(&mut servers.database, &api_key, &chatbot).await?;
+    data::load(&mut servers.database, &api_key, &chatbot, groups, searched).await?;
     Ok((api_key, chatbot))
 }
 
-async fn setting(servers: &mut Servers, rounds: u32, seconds: u64) -> Result<Vec<(&'static str, String)>> {
+async fn setting(
+    servers: &mut Servers,
+    rounds: u32,
+    seconds: u64,
+    searched: u32,
+) -> Result<Vec<(&'static str, String)>> {
     let (postgres, redis) = servers.versions().await?;
     let cpus = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpus
@@ -193,8 +204,9 @@ async fn setting(servers: &mut Servers, rounds: u32, seconds: u64) -> Result<Vec
         (
             "data",
             format!(
-                "{} threads of 200 messages, {} bytes each",
+                "{} threads of 200 messages and {} conversations of 50, {} bytes each; search among {searched} messages",
                 THREADS.len(),
+                data::READ.len() + data::WRITTEN.len(),
                 data::CONTENT.len()
             ),
         ),

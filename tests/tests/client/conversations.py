@@ -2,7 +2,7 @@
 
 from client import ATTRIBUTES, CONVERSATIONS, END_USERS, NOBODY, QUEUES, RAW, TAGS, URL
 from client import ids, inbound, outbound, refused, same, text
-from dixa.exceptions import DixaAPIError
+from dixa.exceptions import DixaAPIError, DixaHTTPError
 
 
 def create_each_variant(user, agent, queue):
@@ -243,6 +243,34 @@ def relatives(conversations, user, agent):
     assert set(conversations.values()) | {imported["id"]} <= ids(listed)
     assert not any("customAttributes" in conversation for conversation in listed)
     return ids(listed)
+
+
+def anonymize(conversations, user):
+    """Of a message, a conversation and an end user; each has to be closed before."""
+    mail, chat = conversations["EmailConversation"], conversations["ChatConversation"]
+    message = CONVERSATIONS.list_messages(mail)[0]["id"]
+    for call, arguments in [
+        (CONVERSATIONS.anonymize, (chat,)),
+        (CONVERSATIONS.anonymize_message, (mail, message)),
+        (END_USERS.anonymize, (user,)),
+    ]:
+        try:
+            call(*arguments)
+        except DixaHTTPError as error:
+            same(error.__cause__.response.status_code, 409)
+        else:
+            raise AssertionError("what is open can't be anonymized")
+    CONVERSATIONS.close(mail, {})
+    asked = CONVERSATIONS.anonymize_message(mail, message)
+    same((asked["_type"], asked["targetEntityId"]), ("Message", f"{mail}_{message}"))
+    CONVERSATIONS.close(chat, {})
+    asked = CONVERSATIONS.anonymize(chat)
+    same((asked["_type"], asked["targetEntityId"]), ("Conversation", str(chat)))
+    for conversation in ids(RAW.paginate(f"{URL}/v1/endusers/{user}/conversations")):
+        CONVERSATIONS.close(conversation, {})
+    asked = END_USERS.anonymize(user)
+    same((asked["_type"], asked["targetEntityId"]), ("User", user))
+    same(RAW.get(f"{URL}/v1/anonymization/request/{asked['id']}")["id"], asked["id"])
 
 
 def search(conversations, of_the_user):

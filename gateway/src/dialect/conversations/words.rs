@@ -152,6 +152,15 @@ words! {
 }
 
 words! {
+    /// What is anonymized.
+    AnonymizationTarget = pb::AnonymizationTarget {
+        "Conversation" = Conversation is Conversation,
+        "Message" = Message is Message,
+        "User" = User is User,
+    }
+}
+
+words! {
     /// Why one entry of a bulk request failed.
     BulkErrorKind = pb::FailureKind {
         "EmptyPatchSet" = EmptyPatchSet is EmptyPatch,

@@ -7,15 +7,17 @@ use proto::conversation::v1::conversation_service_server::ConversationService;
 use tonic::{Response, Status};
 use uuid::Uuid;
 
-use super::messages::Draft;
+use super::messages::draft;
 use super::transitions::{about, owner};
 use super::{Api, conversation_wire, cut, methods};
 use crate::domain::channel::Channel;
 use crate::domain::conversation::{ConversationType, Details, Message, Requester};
+use crate::domain::draft::Draft;
 use crate::domain::state::{self, Direction};
 use crate::domain::{ConversationError, field};
 use crate::store::Store;
 use crate::store::conversations::{NewConversation, Wanted};
+use crate::store::reads::One;
 use crate::store::transitions::Line;
 
 /// Conversations on a page when the caller does not say, and at most.
@@ -48,6 +50,8 @@ methods! {
         tag_conversation_by_name(TagConversationByNameRequest) -> TagConversationByNameResponse;
         patch_conversation_attributes(PatchConversationAttributesRequest) -> PatchConversationAttributesResponse;
         list_activity_log(ListActivityLogRequest) -> ListActivityLogResponse;
+        anonymize(AnonymizeRequest) -> AnonymizeResponse;
+        get_anonymization_request(GetAnonymizationRequestRequest) -> GetAnonymizationRequestResponse;
         search_conversations(SearchConversationsRequest) -> SearchConversationsResponse;
     }
 }
@@ -95,7 +99,7 @@ impl Begun {
             let input = message
                 .message
                 .ok_or_else(|| Violation::new("message", "must be present"))?;
-            let draft = Draft::read("message", input)?;
+            let draft = draft("message", input)?;
             (draft.direction, None, Some(draft))
         };
         let browser_info = message
@@ -226,7 +230,10 @@ impl Api {
         call: Call,
         message: wire::GetConversationRequest,
     ) -> Result<Response<wire::GetConversationResponse>, Status> {
-        let conversation = Store::conversation(call.org(), &self.db, message.id).await?;
+        let found = self.batched.conversations.submit(One(call.org(), message.id)).await;
+        let conversation = found
+            .map_err(ConversationError::from)?
+            .ok_or(ConversationError::ConversationNotFound)?;
         Ok(Response::new(wire::GetConversationResponse {
             conversation: Some(conversation.into()),
         }))

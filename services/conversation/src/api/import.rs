@@ -10,11 +10,12 @@ use sqlx::PgConnection;
 use tonic::{Response, Status};
 use uuid::Uuid;
 
-use super::messages::{Draft, external_id};
+use super::messages::{draft, external_id};
 use super::transitions::{about, owner};
 use super::{Api, conversation_wire};
 use crate::domain::channel::Channel;
 use crate::domain::conversation::{ConversationType, Details, Message, MessageType, Requester};
+use crate::domain::draft::Draft;
 use crate::domain::state::{self, Direction};
 use crate::domain::{ConversationError, field};
 use crate::store::Store;
@@ -113,7 +114,7 @@ impl Reading {
         if input.attachments.len() < before {
             self.errors.push(format!("Invalid attachment url in message. {name}"));
         }
-        self.drafts.push((Draft::read(field, input)?, at));
+        self.drafts.push((draft(field, input)?, at));
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use tonic::{Response, Status};
 use uuid::Uuid;
 
 use super::conversations::SUBJECT;
-use super::messages::{add, external_id};
+use super::messages::external_id;
 use super::transitions::{about, lock, owner};
 use super::{Api, conversation_wire};
 use crate::domain::channel::Channel;
@@ -17,7 +17,7 @@ use crate::domain::state::{self, Direction};
 use crate::domain::{ConversationError, field};
 use crate::store::Store;
 use crate::store::conversations::{NewConversation, Wanted};
-use crate::store::transitions::Line;
+use crate::store::transitions::{Line, Step};
 
 /// The channels a type of conversation comes by; the first is meant when none is named.
 fn channels(kind: ConversationType) -> &'static [Channel] {
@@ -170,10 +170,20 @@ impl Api {
                 created_at: locked.now,
                 anonymized_at: None,
             };
-            add(&call, tx, &locked, &written).await.map_err(|error| match error {
+            let row = (call.org(), locked.id, locked.message_count + 1, &written);
+            let inserted = Store::insert_messages(tx, &[row])
+                .await
+                .map_err(ConversationError::from);
+            inserted.map_err(|error| match error {
                 ConversationError::DuplicateExternalId => ConversationError::ExternalIdTaken,
                 error => error,
             })?;
+            let step = Step {
+                outcome: state::message(&locked.standing, &written.said(), locked.default_queue.clone()),
+                author: Some(written.author_id),
+                messages: 1,
+            };
+            Store::save_step(&call, tx, &locked, step).await?;
             let answer = wire::IngestMessageResponse {
                 message: Some(written.into()),
             };

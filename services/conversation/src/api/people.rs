@@ -159,7 +159,9 @@ impl Api {
         let changes = attributes::parse_changes(message.changes.clone()).map_err(ConversationError::from)?;
         self.once(&call, "PatchEndUserAttributes", &message, async |tx| {
             let org = call.org();
-            editable(Store::end_user(org, &mut *tx, id).await?)?;
+            if Store::is_end_user_anonymized(org, tx, id).await? {
+                return Err(ConversationError::AlreadyAnonymized);
+            }
             let definitions = Store::definitions_for(org, tx, Entity::Contact, &changes).await?;
             check_changes(&definitions, &changes)?;
             Store::save_person_attributes(org, tx, id, &changes).await?;
@@ -266,13 +268,6 @@ async fn find(org: OrgId, on: impl sqlx::PgExecutor<'_>, roles: Roles, id: Uuid)
     };
     let found = Store::people(org, on, &[id]).await?.pop();
     found.filter(|person| person.roles.include(roles)).ok_or(absent)
-}
-
-fn editable(person: Person) -> Result<Person, ConversationError> {
-    if person.anonymized_at.is_some() {
-        return Err(ConversationError::AlreadyAnonymized);
-    }
-    Ok(person)
 }
 
 fn parse_role(role: i32) -> Result<Roles, Violation> {

@@ -1,5 +1,6 @@
 //! Everything that can go wrong in this context.
 
+use platform::batch::Failure;
 use platform::fault::{self, Fault, Kind, Violation};
 use platform::idempotency;
 use uuid::Uuid;
@@ -13,6 +14,9 @@ pub(crate) enum ConversationError {
     /// The organization has no such conversation.
     #[error("there is no such conversation")]
     ConversationNotFound,
+    /// The conversation has no such message.
+    #[error("there is no such message")]
+    MessageNotFound,
     /// The organization has no such agent.
     #[error("there is no such agent")]
     AgentNotFound,
@@ -76,6 +80,12 @@ pub(crate) enum ConversationError {
     /// A closed conversation has to be reopened first.
     #[error("the conversation is closed")]
     ConversationClosed,
+    /// Without force only what is closed is anonymized.
+    #[error("the conversation is not closed")]
+    ConversationNotClosed,
+    /// The organization has no such request to anonymize.
+    #[error("there is no such anonymization request")]
+    AnonymizationRequestNotFound,
     /// Anonymized content can't be changed.
     #[error("it is anonymized already")]
     AlreadyAnonymized,
@@ -85,6 +95,9 @@ pub(crate) enum ConversationError {
     /// The request can't be told from an earlier one.
     #[error(transparent)]
     Retry(#[from] idempotency::Error),
+    /// What was done together with others came to nothing.
+    #[error(transparent)]
+    Batch(#[from] Failure),
     /// The database failed.
     #[error("the database failed")]
     Storage(#[source] sqlx::Error),
@@ -112,6 +125,8 @@ impl Fault for ConversationError {
             | Self::ConversationClosed
             | Self::LinkRefused(_) => Kind::Invalid,
             Self::ConversationNotFound
+            | Self::MessageNotFound
+            | Self::AnonymizationRequestNotFound
             | Self::AgentNotFound
             | Self::UserNotFound
             | Self::EndUserNotFound
@@ -126,8 +141,10 @@ impl Fault for ConversationError {
             | Self::PersonExists(_)
             | Self::ExternalIdTaken
             | Self::AssignedToAnother(_)
+            | Self::ConversationNotClosed
             | Self::AlreadyAnonymized => Kind::Conflict,
             Self::Retry(error) => error.kind(),
+            Self::Batch(failure) => failure.kind(),
             Self::Storage(error) => fault::database_kind(error),
         }
     }
@@ -136,6 +153,7 @@ impl Fault for ConversationError {
         match self {
             Self::Invalid(_) => "REQUEST_VALIDATION_FAILED",
             Self::ConversationNotFound => "CONVERSATION_NOT_FOUND",
+            Self::MessageNotFound => "MESSAGE_NOT_FOUND",
             Self::AgentNotFound => "AGENT_NOT_FOUND",
             Self::UserNotFound => "USER_NOT_FOUND",
             Self::UserNotAgent => "USER_NOT_AGENT",
@@ -156,9 +174,12 @@ impl Fault for ConversationError {
             Self::UnsupportedChannel => "UNSUPPORTED_CHANNEL",
             Self::AssignedToAnother(_) => "ASSIGNED_TO_ANOTHER",
             Self::ConversationClosed => "CONVERSATION_CLOSED",
+            Self::ConversationNotClosed => "CONVERSATION_NOT_CLOSED",
+            Self::AnonymizationRequestNotFound => "ANONYMIZATION_REQUEST_NOT_FOUND",
             Self::AlreadyAnonymized => "ALREADY_ANONYMIZED",
             Self::LinkRefused(_) => "LINK_REFUSED",
             Self::Retry(error) => error.reason(),
+            Self::Batch(failure) => failure.reason(),
             Self::Storage(error) => fault::database_reason(error),
         }
     }

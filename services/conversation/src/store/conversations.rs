@@ -1,5 +1,7 @@
 //! Conversations as they are read, and how they begin.
 
+use std::cmp::Reverse;
+
 use platform::OrgId;
 use platform::time::Time;
 use serde_json::Value;
@@ -54,6 +56,8 @@ pub(crate) struct NewConversation {
 }
 
 struct Row {
+    /// Which of those that were asked for it is.
+    n: i64,
     id: i64,
     kind: ConversationType,
     channel: Channel,
@@ -126,9 +130,21 @@ impl Store {
         on: impl PgExecutor<'_>,
         ids: &[i64],
     ) -> Result<Vec<Conversation>, ConversationError> {
+        let wanted: Vec<_> = ids.iter().map(|id| (org, *id)).collect();
+        let found = Self::conversations_by_id(on, &wanted).await?;
+        let mut found: Vec<_> = found.into_iter().flatten().collect();
+        found.sort_unstable_by_key(|conversation| Reverse(conversation.id));
+        Ok(found)
+    }
+
+    /// These conversations, each where it was asked for.
+    pub(super) async fn conversations_by_id(
+        on: impl PgExecutor<'_>,
+        wanted: &[(OrgId, i64)],
+    ) -> Result<Vec<Option<Conversation>>, sqlx::Error> {
         let rows = sqlx::query_as!(
             Row,
-            r#"select c.id, c.type as "kind: ConversationType", c.channel as "channel: Channel", c.requester_id,
+            r#"select i.n as "n!", c.id, c.type as "kind: ConversationType", c.channel as "channel: Channel", c.requester_id,
                       c.direction as "direction: Direction", c.state as "state: State", c.state_updated_at, c.created_at,
                       c.agent_id, c.assigned_at, c.queue_id, c.queued_at, c.subject, c.language,
                       c.details as "details: Json<Details>", c.parent_id, c.link_kind as "link_kind: LinkKind",
@@ -138,14 +154,19 @@ impl Store {
                        from conversation.conversation_attributes v
                        join conversation.custom_attributes d on d.org_id = v.org_id and d.id = v.attribute_id
                        where v.org_id = c.org_id and v.conversation_id = c.id) as "attributes!: Json<Vec<Shown>>"
-               from conversation.conversations c where c.org_id = $1 and c.id = any($2)
-               order by c.id desc"#,
-            org.0,
-            ids,
+               from unnest($1::uuid[], $2::bigint[]) with ordinality as i (org_id, id, n)
+               join conversation.conversations c on c.org_id = i.org_id and c.id = i.id"#,
+            &wanted.iter().map(|(org, _)| org.0).collect::<Vec<_>>(),
+            &wanted.iter().map(|(_, id)| *id).collect::<Vec<_>>(),
         )
         .fetch_all(on)
         .await?;
-        Ok(rows.into_iter().map(Conversation::from).collect())
+        let mut found: Vec<Option<Conversation>> = wanted.iter().map(|_| None).collect();
+        for row in rows {
+            let index = usize::try_from(row.n - 1).unwrap_or_default();
+            found[index] = Some(row.into());
+        }
+        Ok(found)
     }
 
     /// That there is such a conversation.
@@ -202,7 +223,8 @@ impl Store {
         .ok_or(ConversationError::ConversationNotFound)
     }
 
-    /// Finds the parties of a new conversation in one statement. A queue or agent that is not found is absent.
+    /// Finds the parties of a new conversation in one statement. A queue or agent that is not found is absent. The requester
+    /// is kept from being anonymized until the transaction ends: his conversation would be missed.
     pub(crate) async fn parties(
         org: OrgId,
         on: impl PgExecutor<'_>,
@@ -219,7 +241,8 @@ impl Store {
                    (select f.queue_id from conversation.flows f
                     where f.org_id = $1 and f.channel = $5 and f.contact_endpoint_id = $6 order by f.id desc limit 1),
                    (select d.id from conversation.queues d where d.org_id = $1 and d.is_default))
-               where r.org_id = $1 and r.id = $2 and r.is_end_user"#,
+               where r.org_id = $1 and r.id = $2 and r.is_end_user and r.anonymized_at is null
+               for key share of r"#,
             org.0,
             wanted.requester,
             wanted.agent,
@@ -266,7 +289,7 @@ impl Store {
             lines.events.clear();
             lines.data.clear();
         }
-        let messages = Columns::new(&new.messages);
+        let messages = Columns::new(&new.messages.iter());
         let standing = outcome.standing;
         let last_message_at = new.messages.iter().map(|message| message.created_at).max();
         let state_updated_at = new.closed_at.unwrap_or(new.created_at);
@@ -301,7 +324,7 @@ impl Store {
                    from made, unnest($33::uuid[], $34::text[], $35::uuid[], $36::timestamptz[], $37::jsonb[])
                        with ordinality as l (id, kind, author, at, attributes, n)
                ),
-               snapshot as materialized (select conversation.snapshot(row) as value from made),
+               snapshot as materialized (select s.snapshot as value from made, conversation.snapshots(made.row) s),
                told as (
                    insert into conversation.outbox (org_id, event_id, stream, type, subject, sequence, traceparent, data)
                    select $1, e.id, 'handoff:events', e.kind, 'conversations/' || made.id, e.n, $38,

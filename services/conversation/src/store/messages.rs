@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::Store;
 use crate::domain::ConversationError;
-use crate::domain::conversation::{Content, ContentType, File, Locked, Message, MessageDetails, MessageType};
+use crate::domain::conversation::{Content, ContentType, File, Message, MessageDetails, MessageType};
 use crate::domain::state::Direction;
 
 /// The most that a list that is not paged shows.
@@ -30,9 +30,12 @@ pub(super) struct Columns<'a> {
 }
 
 impl<'a> Columns<'a> {
-    pub(super) fn new(messages: &'a [Message]) -> Self {
-        fn column<'a, T>(messages: &'a [Message], value: impl Fn(&'a Message) -> T) -> Vec<T> {
-            messages.iter().map(value).collect()
+    pub(super) fn new(messages: &(impl Iterator<Item = &'a Message> + Clone)) -> Self {
+        fn column<'a, T>(
+            messages: &(impl Iterator<Item = &'a Message> + Clone),
+            value: impl Fn(&'a Message) -> T,
+        ) -> Vec<T> {
+            messages.clone().map(value).collect()
         }
         Self {
             ids: column(messages, |message| message.id),
@@ -58,6 +61,9 @@ impl<'a> Columns<'a> {
 }
 
 struct Row {
+    /// Whose it is, of those that were asked for.
+    n: i64,
+    position: i32,
     id: Uuid,
     kind: MessageType,
     direction: Direction,
@@ -92,34 +98,70 @@ impl From<Row> for Message {
 }
 
 impl Store {
-    /// Adds a message to a locked conversation, whose step has to be saved afterwards.
-    pub(crate) async fn insert_message(
-        org: OrgId,
+    /// Adds messages, each to a conversation at a position. The steps of their conversations have to be saved, too.
+    pub(crate) async fn insert_messages(
         tx: &mut PgConnection,
-        locked: &Locked,
-        message: &Message,
-    ) -> Result<(), ConversationError> {
+        messages: &[(OrgId, i64, i32, &Message)],
+    ) -> Result<(), sqlx::Error> {
+        let columns = Columns::new(&messages.iter().map(|(.., message)| *message));
         sqlx::query!(
             "insert into conversation.messages (org_id, conversation_id, position, id, type, direction, author_id,
                                                 external_id, content_type, content, attachments, details, created_at)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
-            org.0,
-            locked.id,
-            locked.message_count + 1,
-            message.id,
-            message.kind as i16,
-            message.direction as i16,
-            message.author_id,
-            message.external_id,
-            message.content.as_ref().map(|content| content.kind as i16),
-            message.content.as_ref().map(|content| content.value.as_str()),
-            Json(&message.attachments) as _,
-            Json(&message.details) as _,
-            message.created_at,
+             select * from unnest($1::uuid[], $2::bigint[], $3::integer[], $4::uuid[], $5::smallint[], $6::smallint[],
+                                  $7::uuid[], $8::text[], $9::smallint[], $10::text[], $11::jsonb[], $12::jsonb[],
+                                  $13::timestamptz[])",
+            &messages.iter().map(|(org, ..)| org.0).collect::<Vec<_>>(),
+            &messages.iter().map(|(_, id, ..)| *id).collect::<Vec<_>>(),
+            &messages.iter().map(|(_, _, position, _)| *position).collect::<Vec<_>>(),
+            &columns.ids,
+            &columns.kinds,
+            &columns.directions,
+            &columns.authors,
+            &columns.external_ids as &[Option<&str>],
+            &columns.content_types as &[Option<i16>],
+            &columns.contents as &[Option<&str>],
+            &columns.attachments,
+            &columns.details,
+            &columns.created_ats,
         )
         .execute(tx)
         .await?;
         Ok(())
+    }
+
+    /// The newest messages of each of these conversations, `limit` at most, oldest first.
+    pub(super) async fn message_lists(
+        on: impl PgExecutor<'_>,
+        conversations: &[(OrgId, i64)],
+        limit: i64,
+    ) -> Result<Vec<Vec<Message>>, sqlx::Error> {
+        let rows = sqlx::query_as!(
+            Row,
+            r#"select i.n as "n!", m.position, m.id, m.type as "kind: MessageType", m.direction as "direction: Direction",
+                      m.author_id, m.external_id, m.content_type as "content_type: ContentType", m.content,
+                      m.attachments as "attachments: Json<Vec<File>>", m.details as "details: Json<MessageDetails>",
+                      m.created_at, m.anonymized_at
+               from unnest($1::uuid[], $2::bigint[]) with ordinality as i (org_id, id, n)
+               cross join lateral (
+                   select * from conversation.messages
+                   where org_id = i.org_id and conversation_id = i.id order by position desc limit $3
+               ) m"#,
+            &conversations.iter().map(|(org, _)| org.0).collect::<Vec<_>>(),
+            &conversations.iter().map(|(_, id)| *id).collect::<Vec<_>>(),
+            limit,
+        )
+        .fetch_all(on)
+        .await?;
+        let mut lists: Vec<Vec<(i32, Message)>> = conversations.iter().map(|_| Vec::new()).collect();
+        for row in rows {
+            let index = usize::try_from(row.n - 1).unwrap_or_default();
+            lists[index].push((row.position, row.into()));
+        }
+        let sorted = |mut list: Vec<(i32, Message)>| {
+            list.sort_unstable_by_key(|(position, _)| *position);
+            list.into_iter().map(|(_, message)| message).collect()
+        };
+        Ok(lists.into_iter().map(sorted).collect())
     }
 
     /// The newest messages of a conversation, oldest first.
@@ -128,20 +170,25 @@ impl Store {
         on: impl PgExecutor<'_>,
         conversation: i64,
     ) -> Result<Vec<Message>, ConversationError> {
-        let rows = sqlx::query_as!(
+        let lists = Self::message_lists(on, &[(org, conversation)], NEWEST).await?;
+        Ok(lists.into_iter().flatten().collect())
+    }
+
+    /// A message.
+    pub(super) async fn message(org: OrgId, on: impl PgExecutor<'_>, id: Uuid) -> Result<Option<Message>, sqlx::Error> {
+        let row = sqlx::query_as!(
             Row,
-            r#"select id, type as "kind: MessageType", direction as "direction: Direction", author_id, external_id,
-                      content_type as "content_type: ContentType", content, attachments as "attachments: Json<Vec<File>>",
-                      details as "details: Json<MessageDetails>", created_at, anonymized_at
-               from conversation.messages where org_id = $1 and conversation_id = $2
-               order by position desc limit $3"#,
+            r#"select 1::bigint as "n!", position, id, type as "kind: MessageType", direction as "direction: Direction",
+                      author_id, external_id, content_type as "content_type: ContentType", content,
+                      attachments as "attachments: Json<Vec<File>>", details as "details: Json<MessageDetails>",
+                      created_at, anonymized_at
+               from conversation.messages where org_id = $1 and id = $2"#,
             org.0,
-            conversation,
-            NEWEST,
+            id,
         )
-        .fetch_all(on)
+        .fetch_optional(on)
         .await?;
-        Ok(rows.into_iter().rev().map(Message::from).collect())
+        Ok(row.map(Message::from))
     }
 
     /// Which of these external ids messages of the organization have already.

@@ -7,7 +7,10 @@ use uuid::Uuid;
 
 use super::Store;
 use crate::domain::ConversationError;
-use crate::domain::search::{Condition, Filters, GENERIC, Moment, Reference, Search, Tags, Values, Word};
+use crate::domain::search::{Condition, Filters, Reference, Search, Values};
+use filters::{push_condition, push_filters};
+
+mod filters;
 
 type Sql = QueryBuilder<Postgres>;
 
@@ -21,6 +24,8 @@ pub(crate) struct Words {
     query: String,
     /// What finds them as they stand.
     literal: String,
+    /// What finds them, and perhaps others, in the index of texts.
+    scope: String,
 }
 
 impl Store {
@@ -31,7 +36,9 @@ impl Store {
         search: &Search,
     ) -> Result<Option<Words>, ConversationError> {
         let row = sqlx::query!(
-            r#"select query::text as "query!", literal::text as "literal!" from conversation.search_query($1, $2, $3)"#,
+            r#"select query::text as "query!", literal::text as "literal!",
+                      conversation.search_scope($1, query)::text as "scope!"
+               from conversation.search_query($1, $2, $3)"#,
             org.0,
             search.text,
             search.exact,
@@ -41,6 +48,7 @@ impl Store {
         Ok(Some(row).filter(|row| !row.query.is_empty()).map(|row| Words {
             query: row.query,
             literal: row.literal,
+            scope: row.scope,
         }))
     }
 
@@ -120,6 +128,11 @@ fn push_walk(
     span: i64,
     limit: i64,
 ) {
+    if let Some(words) = words
+        && narrowing(filters).next().is_none()
+    {
+        return push_walk_over_texts(sql, org, (filters, words), before, span, limit);
+    }
     sql.push("select c.id from ");
     push_span(sql, org, filters, before, span);
     sql.push(" where ");
@@ -136,6 +149,48 @@ fn push_walk(
     sql.push(" order by c.id desc limit ").push_bind(limit);
 }
 
+/// The same where the span is simply the newest conversations: then their messages lie side by side, and are read in one
+/// go until enough of them have the words.
+fn push_walk_over_texts(
+    sql: &mut Sql,
+    org: OrgId,
+    (filters, words): (&Filters, &Words),
+    before: i64,
+    span: i64,
+    limit: i64,
+) {
+    // The offset keeps the words out of reach of the index of texts, which would find all of them to return the newest.
+    sql.push(
+        "select h.id from ((select m.conversation_id as id from (
+             select m.conversation_id, m.search from conversation.messages m where m.org_id = ",
+    )
+    .push_bind(org.0)
+    .push(" and m.conversation_id < ")
+    .push_bind(before)
+    .push(" and m.conversation_id >= coalesce((select c.id from conversation.conversations c where c.org_id = ")
+    .push_bind(org.0)
+    .push(" and c.id < ")
+    .push_bind(before)
+    .push(" order by c.id desc offset ")
+    .push_bind(span - 1)
+    .push(" limit 1), 0) order by m.conversation_id desc offset 0) m where m.search @@ ")
+    .push_bind(&words.query)
+    .push("::tsquery");
+    push_fits(sql, org, filters, "m.conversation_id");
+    sql.push(" group by m.conversation_id order by m.conversation_id desc limit ")
+        .push_bind(limit)
+        .push(") union all (select c.id from ");
+    push_span(sql, org, filters, before, span);
+    sql.push(" where c.search @@ ")
+        .push_bind(&words.query)
+        .push("::tsquery and ");
+    push_filters(sql, org, filters);
+    sql.push(" order by c.id desc limit ")
+        .push_bind(limit)
+        .push(")) h group by h.id order by h.id desc limit ")
+        .push_bind(limit);
+}
+
 fn push_walked_to(sql: &mut Sql, org: OrgId, filters: &Filters, before: i64, span: i64) {
     sql.push("select min(c.id) from ");
     push_span(sql, org, filters, before, span);
@@ -150,7 +205,9 @@ fn push_index(sql: &mut Sql, org: OrgId, (filters, words): (&Filters, &Words), b
         .push_bind(org.0)
         .push(" and m.conversation_id < ")
         .push_bind(before)
-        .push(" and m.search @@ ")
+        .push(" and conversation.search_scope(m.org_id, m.search) @@ ")
+        .push_bind(&words.scope)
+        .push("::tsquery and m.search @@ ")
         .push_bind(query)
         .push("::tsquery");
     push_fits(sql, org, filters, "m.conversation_id");
@@ -162,7 +219,9 @@ fn push_index(sql: &mut Sql, org: OrgId, (filters, words): (&Filters, &Words), b
         .push_bind(org.0)
         .push(" and c.id < ")
         .push_bind(before)
-        .push(" and c.search @@ ")
+        .push(" and conversation.search_scope(c.org_id, c.search) @@ ")
+        .push_bind(&words.scope)
+        .push("::tsquery and c.search @@ ")
         .push_bind(query)
         .push("::tsquery");
     push_fits(sql, org, filters, "c.id");
@@ -215,22 +274,27 @@ fn push_messages(sql: &mut Sql, org: OrgId, ids: &[i64], words: &Words) {
         .push(") f order by p.id, f.position");
 }
 
-/// The part of the conversations over which a walk goes, as `c`. What has an index of its own narrows it from within.
+/// What narrows a walk from within, because it has an index of its own.
+fn narrowing(filters: &Filters) -> impl Iterator<Item = &Condition> {
+    let needed = filters.conditions.iter().filter(|_| !filters.any);
+    needed.filter(|condition| {
+        matches!(
+            condition,
+            Condition::Conversation(Values::OneOf(_))
+                | Condition::Reference(Reference::Agent | Reference::Requester, Values::OneOf(_))
+        )
+    })
+}
+
+/// The part of the conversations over which a walk goes, as `c`.
 fn push_span(sql: &mut Sql, org: OrgId, filters: &Filters, before: i64, span: i64) {
     sql.push("(select * from conversation.conversations c where c.org_id = ")
         .push_bind(org.0)
         .push(" and c.id < ")
         .push_bind(before);
-    let needed = filters.conditions.iter().filter(|_| !filters.any);
-    for condition in needed {
-        if matches!(
-            condition,
-            Condition::Conversation(Values::OneOf(_))
-                | Condition::Reference(Reference::Agent | Reference::Requester, Values::OneOf(_))
-        ) {
-            sql.push(" and ");
-            push_condition(sql, org, condition);
-        }
+    for condition in narrowing(filters) {
+        sql.push(" and ");
+        push_condition(sql, org, condition);
     }
     sql.push(" order by c.id desc limit ").push_bind(span).push(") c");
 }
@@ -248,144 +312,6 @@ fn push_fits(sql: &mut Sql, org: OrgId, filters: &Filters, column: &'static str)
         .push(" offset 0) c where ");
     push_filters(sql, org, filters);
     sql.push(")");
-}
-
-/// Whether the conversation `c` fits.
-fn push_filters(sql: &mut Sql, org: OrgId, filters: &Filters) {
-    if filters.conditions.is_empty() {
-        sql.push("true");
-        return;
-    }
-    let between = if filters.any { " or " } else { " and " };
-    for (index, condition) in filters.conditions.iter().enumerate() {
-        sql.push(if index == 0 { "(" } else { between });
-        push_condition(sql, org, condition);
-    }
-    sql.push(")");
-}
-
-fn push_condition(sql: &mut Sql, org: OrgId, condition: &Condition) {
-    match condition {
-        Condition::Reference(reference, values) => {
-            let column = match reference {
-                Reference::Agent => "c.agent_id",
-                Reference::Queue => "c.queue_id",
-                Reference::Requester => "c.requester_id",
-            };
-            push_values(sql, column, values);
-        }
-        Condition::Conversation(values) => push_values(sql, "c.id", values),
-        Condition::Word(word, values) => {
-            let column = match word {
-                Word::Channel => return push_channel(sql, values),
-                Word::Direction => "c.direction",
-                Word::State => "c.state",
-            };
-            push_values(sql, column, values);
-        }
-        Condition::Moment(moment, from, to) => {
-            let column = match moment {
-                Moment::Assigned => "c.assigned_at",
-                Moment::Closed => "c.closed_at",
-                Moment::Created => "c.created_at",
-                Moment::LastActivity => "c.updated_at",
-                Moment::LastMessage => "c.last_message_at",
-            };
-            push_range(sql, column, *from, *to);
-        }
-        Condition::Duration(min, max) => {
-            push_range(
-                sql,
-                "extract(epoch from coalesce(c.closed_at, now()) - c.created_at)",
-                *min,
-                *max,
-            );
-        }
-        Condition::Tags(tags) => push_tags(sql, org, tags),
-        Condition::Attribute(id, values) => {
-            let (negated, wanted) = match values {
-                Values::Empty => (true, None),
-                Values::NotEmpty => (false, None),
-                Values::OneOf(values) => (false, Some(values)),
-                Values::NotOneOf(values) => (true, Some(values)),
-            };
-            sql.push(if negated { "not " } else { "" })
-                .push("exists (select 1 from conversation.conversation_attributes a where a.org_id = ")
-                .push_bind(org.0)
-                .push(" and a.conversation_id = c.id and a.attribute_id = ")
-                .push_bind(*id);
-            if let Some(wanted) = wanted {
-                sql.push(" and a.value = any(").push_bind(wanted.clone()).push(")");
-            }
-            sql.push(")");
-        }
-    }
-}
-
-fn push_values<T>(sql: &mut Sql, column: &'static str, values: &Values<T>)
-where
-    T: Clone + for<'a> sqlx::Encode<'a, Postgres> + sqlx::Type<Postgres> + sqlx::postgres::PgHasArrayType,
-{
-    match values {
-        Values::Empty => sql.push(column).push(" is null"),
-        Values::NotEmpty => sql.push(column).push(" is not null"),
-        Values::OneOf(values) => sql.push(column).push(" = any(").push_bind(values.clone()).push(")"),
-        Values::NotOneOf(values) => sql
-            .push("(")
-            .push(column)
-            .push(" = any(")
-            .push_bind(values.clone())
-            .push(")) is not true"),
-    };
-}
-
-fn push_channel(sql: &mut Sql, values: &Values<i16>) {
-    let (negated, channels) = match values {
-        Values::OneOf(channels) => (false, channels),
-        Values::NotOneOf(channels) => (true, channels),
-        Values::Empty | Values::NotEmpty => return push_values(sql, "c.channel", values),
-    };
-    let generic = channels.contains(&GENERIC);
-    sql.push(if negated { "not " } else { "" })
-        .push("(c.channel = any(")
-        .push_bind(channels.clone())
-        .push(if generic { ") or c.type = 5)" } else { "))" });
-}
-
-fn push_range<T>(sql: &mut Sql, column: &'static str, from: Option<T>, to: Option<T>)
-where
-    T: for<'a> sqlx::Encode<'a, Postgres> + sqlx::Type<Postgres>,
-{
-    sql.push("(true");
-    for (bound, operator) in [(from, " >= "), (to, " <= ")] {
-        if let Some(bound) = bound {
-            sql.push(" and ").push(column).push(operator).push_bind(bound);
-        }
-    }
-    // Nothing is before or after a time that there is not.
-    sql.push(") is true");
-}
-
-fn push_tags(sql: &mut Sql, org: OrgId, tags: &Tags) {
-    let (before, wanted, after) = match tags {
-        Tags::Empty => ("not exists (select 1", None, ")"),
-        Tags::NotEmpty => ("exists (select 1", None, ")"),
-        Tags::IncludesOne(tags) => ("exists (select 1", Some(tags), ")"),
-        Tags::ExcludesAll(tags) => ("not exists (select 1", Some(tags), ")"),
-        Tags::IncludesAll(tags) => ("(select count(*)", Some(tags), ") = "),
-        Tags::ExcludesOne(tags) => ("(select count(*)", Some(tags), ") < "),
-    };
-    sql.push(before)
-        .push(" from conversation.conversation_tags t where t.org_id = ")
-        .push_bind(org.0)
-        .push(" and t.conversation_id = c.id");
-    if let Some(wanted) = wanted {
-        sql.push(" and t.tag_id = any(").push_bind(wanted.clone()).push(")");
-    }
-    sql.push(after);
-    if let Tags::IncludesAll(tags) | Tags::ExcludesOne(tags) = tags {
-        sql.push_bind(i64::try_from(tags.len()).unwrap_or(i64::MAX));
-    }
 }
 
 #[cfg(test)]

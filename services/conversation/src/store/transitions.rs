@@ -70,7 +70,23 @@ pub(crate) struct Step {
     pub(crate) messages: i32,
 }
 
+/// What happened to a locked conversation.
+pub(super) struct Saved<'a> {
+    pub(super) org: OrgId,
+    pub(super) locked: &'a Locked,
+    /// Where it is now.
+    pub(super) standing: Standing,
+    /// It was put at the end of its queue.
+    pub(super) enqueued: bool,
+    /// Messages that were added.
+    pub(super) messages: i32,
+    /// What is logged and told, each with the trace it belongs to.
+    pub(super) lines: Vec<(Line, Option<&'a str>)>,
+}
+
 struct LockedRow {
+    /// Which of those that were asked for it is.
+    n: i64,
     id: i64,
     kind: ConversationType,
     channel: Channel,
@@ -128,16 +144,27 @@ impl From<LockedRow> for Locked {
 
 impl Store {
     /// Locks a conversation until the end of the transaction.
-    ///
-    /// Names come from scalar subqueries, which are evaluated again when the row has changed while we waited for it.
     pub(crate) async fn lock_conversation(
         org: OrgId,
         tx: &mut PgConnection,
         id: i64,
     ) -> Result<Locked, ConversationError> {
-        sqlx::query_as!(
+        let locked = Self::lock_conversations(tx, &[(org, id)]).await?;
+        let mut locked = locked.into_iter().flatten();
+        locked.next().ok_or(ConversationError::ConversationNotFound)
+    }
+
+    /// Locks these conversations until the end of the transaction, in the order of their keys, so that two of these
+    /// transactions never wait for each other. Each is where it was asked for; none of them may come twice.
+    ///
+    /// Names come from scalar subqueries, which are evaluated again when the row has changed while we waited for it.
+    pub(super) async fn lock_conversations(
+        tx: &mut PgConnection,
+        wanted: &[(OrgId, i64)],
+    ) -> Result<Vec<Option<Locked>>, sqlx::Error> {
+        let rows = sqlx::query_as!(
             LockedRow,
-            r#"select c.id, c.type as "kind: ConversationType", c.channel as "channel: Channel", c.requester_id,
+            r#"select i.n as "n!", c.id, c.type as "kind: ConversationType", c.channel as "channel: Channel", c.requester_id,
                       (select p.display_name from conversation.people p
                        where p.org_id = c.org_id and p.id = c.requester_id) as requester_name,
                       (select p.email from conversation.people p
@@ -157,15 +184,20 @@ impl Store {
                       c.details as "details: Json<Details>", c.parent_id, c.follow_up_at,
                       c.anonymized_at is not null as "anonymized!", c.message_count, c.activity_sequence,
                       c.event_sequence, clock_timestamp() as "now!"
-               from conversation.conversations c where c.org_id = $1 and c.id = $2
-               for no key update of c"#,
-            org.0,
-            id,
+               from unnest($1::uuid[], $2::bigint[]) with ordinality as i (org_id, id, n)
+               join conversation.conversations c on c.org_id = i.org_id and c.id = i.id
+               order by c.org_id, c.id for no key update of c"#,
+            &wanted.iter().map(|(org, _)| org.0).collect::<Vec<_>>(),
+            &wanted.iter().map(|(_, id)| *id).collect::<Vec<_>>(),
         )
-        .fetch_optional(tx)
-        .await?
-        .map(Locked::from)
-        .ok_or(ConversationError::ConversationNotFound)
+        .fetch_all(tx)
+        .await?;
+        let mut locked: Vec<Option<Locked>> = wanted.iter().map(|_| None).collect();
+        for row in rows {
+            let index = usize::try_from(row.n - 1).unwrap_or_default();
+            locked[index] = Some(row.into());
+        }
+        Ok(locked)
     }
 
     /// Gives a conversation that nobody has to an agent, in one conditional update; `None` when somebody has it or it is
@@ -180,7 +212,7 @@ impl Store {
             LockedRow,
             r#"update conversation.conversations c set agent_id = $3, assigned_at = clock_timestamp()
                where c.org_id = $1 and c.id = $2 and c.agent_id is null and c.state <> 3 and c.anonymized_at is null
-               returning c.id, c.type as "kind: ConversationType", c.channel as "channel: Channel", c.requester_id,
+               returning 1::bigint as "n!", c.id, c.type as "kind: ConversationType", c.channel as "channel: Channel", c.requester_id,
                          null as requester_name, null as requester_email, null as requester_phone,
                          c.state as "state: State", null::uuid as agent_id, null as agent_name, c.queue_id,
                          (select q.name from conversation.queues q
@@ -216,65 +248,115 @@ impl Store {
         locked: &Locked,
         step: Step,
     ) -> Result<(), ConversationError> {
-        let Outcome {
-            standing,
-            enqueued,
-            entries,
-        } = step.outcome;
-        let lines = entries.into_iter().map(|entry| Line {
+        let lines = step.outcome.entries.into_iter().map(|entry| Line {
             author: entry.author.or(step.author),
             at: locked.now,
             entry,
         });
-        let lines = Lines::new(lines.collect());
+        let saved = Saved {
+            org,
+            locked,
+            standing: step.outcome.standing,
+            enqueued: step.outcome.enqueued,
+            messages: step.messages,
+            lines: lines.map(|line| (line, traceparent)).collect(),
+        };
+        Ok(Self::save_conversations(tx, vec![saved]).await?)
+    }
+
+    /// Saves what happened to locked conversations, with their lines of the activity log and their events, in one
+    /// statement. Each event shows its conversation as it is after all of that.
+    pub(super) async fn save_conversations(tx: &mut PgConnection, saved: Vec<Saved<'_>>) -> Result<(), sqlx::Error> {
+        fn column<'a, T>(saved: &'a [Saved<'_>], value: impl Fn(&'a Saved<'_>) -> T) -> Vec<T> {
+            saved.iter().map(value).collect()
+        }
+        let (orgs, ids) = (
+            column(&saved, |saved| saved.org.0),
+            column(&saved, |saved| saved.locked.id),
+        );
+        let states = column(&saved, |saved| saved.standing.state as i16);
+        let agents = column(&saved, |saved| saved.standing.agent.as_ref().map(|agent| agent.id));
+        let queues = column(&saved, |saved| saved.standing.queue.as_ref().map(|queue| queue.id));
+        let enqueued = column(&saved, |saved| saved.enqueued);
+        let follow_ups = column(&saved, |saved| saved.standing.follow_up_at);
+        let messages = column(&saved, |saved| saved.messages);
+        let counts = column(&saved, |saved| i32::try_from(saved.lines.len()).unwrap_or(i32::MAX));
+        let ats = column(&saved, |saved| saved.locked.now);
+        let (mut line_orgs, mut line_ids, mut sequences, mut event_sequences) = (vec![], vec![], vec![], vec![]);
+        let (mut lines, mut traceparents) = (Vec::new(), Vec::new());
+        for saved in saved {
+            for (n, (line, traceparent)) in (1..).zip(saved.lines) {
+                line_orgs.push(saved.org.0);
+                line_ids.push(saved.locked.id);
+                sequences.push(saved.locked.activity_sequence + n);
+                event_sequences.push(saved.locked.event_sequence + i64::from(n));
+                lines.push(line);
+                traceparents.push(traceparent);
+            }
+        }
+        let lines = Lines::new(lines);
         sqlx::query!(
             "with saved as (
                  update conversation.conversations c
-                 set state_updated_at = case when c.state = $3 then c.state_updated_at else $4 end, state = $3,
-                     assigned_at = case when $5::uuid is null then null
-                                        when c.agent_id is distinct from $5 then $4 else c.assigned_at end,
-                     agent_id = $5, queue_id = $6, queued_at = case when $7 then $4 else c.queued_at end,
-                     closed_at = case when $3 = 3 then coalesce(c.closed_at, $4) end, follow_up_at = $8,
-                     message_count = c.message_count + $9,
-                     last_message_at = case when $9 > 0 then $4 else c.last_message_at end,
-                     activity_sequence = c.activity_sequence + $10, event_sequence = c.event_sequence + $10,
-                     updated_at = $4
-                 where c.org_id = $1 and c.id = $2
-                 returning c as row
+                 set state_updated_at = case when c.state = s.state then c.state_updated_at else s.at end, state = s.state,
+                     assigned_at = case when s.agent_id is null then null
+                                        when c.agent_id is distinct from s.agent_id then s.at else c.assigned_at end,
+                     agent_id = s.agent_id, queue_id = s.queue_id,
+                     queued_at = case when s.enqueued then s.at else c.queued_at end,
+                     closed_at = case when s.state = 3 then coalesce(c.closed_at, s.at) end, follow_up_at = s.follow_up_at,
+                     message_count = c.message_count + s.messages,
+                     last_message_at = case when s.messages > 0 then s.at else c.last_message_at end,
+                     activity_sequence = c.activity_sequence + s.lines, event_sequence = c.event_sequence + s.lines,
+                     updated_at = s.at
+                 from unnest($1::uuid[], $2::bigint[], $3::smallint[], $4::uuid[], $5::uuid[], $6::boolean[],
+                             $7::timestamptz[], $8::integer[], $9::integer[], $10::timestamptz[])
+                     as s (org_id, id, state, agent_id, queue_id, enqueued, follow_up_at, messages, lines, at)
+                 where c.org_id = s.org_id and c.id = s.id
+                 returning c.org_id, c.id, c as row
              ),
-             told as materialized (select conversation.snapshot(row) as snapshot from saved),
+             told as materialized (
+                 select saved.org_id, saved.id, s.snapshot from saved, conversation.snapshots(saved.row) s
+             ),
+             line as materialized (
+                 select * from unnest($11::uuid[], $12::bigint[], $13::integer[], $14::uuid[], $15::timestamptz[],
+                                      $16::text[], $17::uuid[], $18::jsonb[], $19::uuid[], $20::text[], $21::bigint[],
+                                      $22::text[], $23::jsonb[]) with ordinality
+                     as l (org_id, conversation_id, sequence, id, at, type, author_id, attributes, event_id, event,
+                           event_sequence, traceparent, data, n)
+             ),
              logged as (
                  insert into conversation.activity_log (org_id, conversation_id, sequence, id, at, type, author_id,
                                                         attributes)
-                 select $1, $2, $11 + l.n, l.id, l.at, l.kind, l.author, l.attributes
-                 from unnest($12::uuid[], $13::text[], $14::uuid[], $15::timestamptz[], $16::jsonb[])
-                     with ordinality as l (id, kind, author, at, attributes, n)
+                 select org_id, conversation_id, sequence, id, at, type, author_id, attributes from line
              )
              insert into conversation.outbox (org_id, event_id, stream, type, subject, sequence, traceparent, data)
-             select $1, e.id, 'handoff:events', e.kind, 'conversations/' || $2::bigint, $17 + e.n, $18,
-                    (e.data || jsonb_build_object('conversation', told.snapshot))::text
-             from told, unnest($19::uuid[], $20::text[], $21::jsonb[]) with ordinality as e (id, kind, data, n)
-             order by e.n",
-            org.0,
-            locked.id,
-            standing.state as i16,
-            locked.now,
-            standing.agent.map(|agent| agent.id),
-            standing.queue.map(|queue| queue.id),
-            enqueued,
-            standing.follow_up_at,
-            step.messages,
-            lines.count(),
-            i64::from(locked.activity_sequence),
+             select l.org_id, l.event_id, 'handoff:events', l.event, 'conversations/' || l.conversation_id,
+                    l.event_sequence, l.traceparent,
+                    (l.data || jsonb_build_object('conversation', told.snapshot))::text
+             from line l join told on told.org_id = l.org_id and told.id = l.conversation_id
+             order by l.n",
+            &orgs,
+            &ids,
+            &states,
+            &agents as &[Option<Uuid>],
+            &queues as &[Option<Uuid>],
+            &enqueued,
+            &follow_ups as &[Option<Time>],
+            &messages,
+            &counts,
+            &ats,
+            &line_orgs,
+            &line_ids,
+            &sequences,
             &lines.ids,
+            &lines.ats,
             &lines.kinds as &[&str],
             &lines.authors as &[Option<Uuid>],
-            &lines.ats,
             &lines.attributes as &[Option<Value>],
-            locked.event_sequence,
-            traceparent,
             &lines.event_ids,
             &lines.events as &[&str],
+            &event_sequences,
+            &traceparents as &[Option<&str>],
             &lines.data,
         )
         .execute(tx)

@@ -4,6 +4,8 @@
 
 mod access;
 mod activity;
+mod adding;
+mod anonymizing;
 mod begin;
 mod follow_ups;
 mod importing;

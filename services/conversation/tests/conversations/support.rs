@@ -7,13 +7,15 @@ use platform::access::{Access, ServiceKey};
 use platform::events::redis;
 use platform::link::Link;
 use platform::seal::MasterKey;
-use platform::server::{Limits, Running, Server};
+use platform::server::{Limits, Readiness, Running, Server};
 use platform::{Db, OrgId};
 use proto::conversation::v1 as wire;
 use proto::conversation::v1::conversation_service_client::ConversationServiceClient;
 use proto::settings::v1::settings_service_client::SettingsServiceClient;
 use proto::settings::v1::{CreateApiKeyRequest, CreateOrganizationRequest};
 use sqlx::postgres::PgConnectOptions;
+use tokio::net::TcpListener;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt as _;
 use uuid::Uuid;
@@ -33,6 +35,7 @@ pub(crate) struct World {
     settings: SettingsServiceClient<Link>,
     settings_link: Link,
     options: PgConnectOptions,
+    _stop: DropGuard,
 }
 
 #[derive(Clone)]
@@ -97,7 +100,7 @@ impl World {
         settings_link.lead_to(&running.stack());
         let mut settings = SettingsServiceClient::new(settings_link.clone());
         let link = Link::local();
-        link.lead_to(&running_on(&db, &settings_link, &service_key).stack());
+        link.lead_to(&running_on(&db, &settings_link, &service_key, no_redis()).stack());
         let own = tenant(&db, &mut settings, &service_key, "own").await;
         let other = tenant(&db, &mut settings, &service_key, "other").await;
         Self {
@@ -109,13 +112,19 @@ impl World {
             settings,
             settings_link,
             options,
+            _stop: stop.drop_guard(),
         }
     }
 
     /// One more replica, which can be run with its loops.
     pub(crate) fn replica(&self) -> Running {
+        self.replica_with(no_redis())
+    }
+
+    /// The same with a Redis.
+    pub(crate) fn replica_with(&self, redis: redis::Config) -> Running {
         let db = Db::with_options(self.options.clone(), SCHEMA, 8);
-        running_on(&db, &self.settings_link, &self.service_key)
+        running_on(&db, &self.settings_link, &self.service_key, redis)
     }
 
     /// Another key of the own organization.
@@ -197,12 +206,12 @@ impl World {
     }
 }
 
-fn running_on(db: &Db, settings: &Link, service_key: &ServiceKey) -> Running {
+fn running_on(db: &Db, settings: &Link, service_key: &ServiceKey, redis: redis::Config) -> Running {
     mount(
         Server::new(Access::new(settings.clone(), service_key.clone()), Limits::default()),
         Dependencies {
             db: db.clone(),
-            redis: no_redis(),
+            redis,
             master_key: MasterKey::random(),
         },
     )

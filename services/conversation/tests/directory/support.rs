@@ -5,7 +5,7 @@ use platform::access::{Access, ServiceKey};
 use platform::events::redis;
 use platform::link::Link;
 use platform::seal::MasterKey;
-use platform::server::{Limits, Server};
+use platform::server::{Limits, Readiness, Server};
 use platform::{Db, OrgId};
 use proto::conversation::v1 as wire;
 use proto::conversation::v1::conversation_service_client::ConversationServiceClient;
@@ -13,6 +13,8 @@ use proto::conversation::v1::directory_service_client::DirectoryServiceClient;
 use proto::settings::v1::settings_service_client::SettingsServiceClient;
 use proto::settings::v1::{CreateApiKeyRequest, CreateOrganizationRequest};
 use sqlx::postgres::PgConnectOptions;
+use tokio::net::TcpListener;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt as _;
 use uuid::Uuid;
@@ -26,6 +28,7 @@ pub(crate) struct World {
     pub(crate) other: Tenant,
     settings: SettingsServiceClient<Link>,
     service_key: ServiceKey,
+    _stop: DropGuard,
 }
 
 #[derive(Clone)]
@@ -69,7 +72,7 @@ impl World {
         settings_db.migrate(&settings_service::MIGRATOR).await.unwrap();
         let service_key = ServiceKey::random();
         let link = Link::local();
-        // The loops don't run here, so nobody asks for it.
+        // Nothing that is answered may depend on it.
         let no_redis = redis::Config::new("redis://127.0.0.1:1");
         let server = Server::new(Access::new(link.clone(), service_key.clone()), Limits::default());
         let server = settings_service::mount(
@@ -91,6 +94,8 @@ impl World {
         )
         .build();
         link.lead_to(&running.stack());
+        let (listener, stop) = (TcpListener::bind("127.0.0.1:0").await.unwrap(), CancellationToken::new());
+        tokio::spawn(running.run(listener, Readiness::default(), stop.clone()));
         let mut settings = SettingsServiceClient::new(link.clone());
         Self {
             own: tenant(&mut settings, &service_key, "own").await,
@@ -99,6 +104,7 @@ impl World {
             conversations: ConversationServiceClient::new(link),
             settings,
             service_key,
+            _stop: stop.drop_guard(),
         }
     }
 

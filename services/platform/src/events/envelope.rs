@@ -104,6 +104,38 @@ pub(super) fn decode(json: &str) -> anyhow::Result<Received> {
     })
 }
 
+/// Where a CloudEvent comes from, what it is about and whether it still says anything.
+#[derive(Debug)]
+pub(super) struct Outline {
+    pub(super) source: String,
+    pub(super) subject: String,
+    pub(super) says_something: bool,
+}
+
+/// The outline of a CloudEvent, without reading its data.
+pub(super) fn outline(json: &str) -> Option<Outline> {
+    #[derive(Deserialize)]
+    struct Wire {
+        source: String,
+        subject: String,
+        data: Option<serde::de::IgnoredAny>,
+    }
+    serde_json::from_str::<Wire>(json).ok().map(|wire| Outline {
+        source: wire.source,
+        subject: wire.subject,
+        says_something: wire.data.is_some(),
+    })
+}
+
+/// A CloudEvent without its data; nothing at all when it is none.
+pub(super) fn erased(json: &str) -> String {
+    let mut event: Value = serde_json::from_str(json).unwrap_or_default();
+    if let Some(data) = event.get_mut("data") {
+        *data = Value::Null;
+    }
+    event.to_string()
+}
+
 /// What a CloudEvent is about, without reading the rest.
 pub(super) fn subject(json: &str) -> Option<String> {
     #[derive(Deserialize)]
@@ -148,6 +180,23 @@ mod tests {
         assert_eq!(event.cause.as_deref(), Some("thread"));
         assert_eq!(event.traceparent, None);
         assert_eq!(event.data["prompt"], "a \"b\" c");
+    }
+
+    #[test]
+    fn an_event_whose_data_is_erased_says_nothing() {
+        let told = outline(&recorded().encode("thread")).unwrap();
+        assert_eq!(
+            (told.source.as_str(), told.subject.as_str(), told.says_something),
+            ("/handoff/thread", recorded().subject, true)
+        );
+        let erased = Recorded {
+            data: "null",
+            ..recorded()
+        }
+        .encode("thread");
+        assert!(!outline(&erased).unwrap().says_something);
+        assert!(decode(&erased).unwrap().is_erased());
+        assert!(!decode(&recorded().encode("thread")).unwrap().is_erased());
     }
 
     #[test]

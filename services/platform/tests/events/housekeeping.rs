@@ -65,6 +65,6 @@ async fn old_entries_go_as_soon_as_every_group_of_ours_is_past_them(_: PgPoolOpt
     site.add(id::new(), "threads/1", 1).await;
     let relay = site.relay();
     until(async || site.redis.length(Stream::Escalations).await == 0).await;
-    until(async || site.redis.length(Stream::Events).await == 31).await;
+    until(async || site.redis.length(Stream::Events).await == 27).await;
     relay.stop().await;
 }

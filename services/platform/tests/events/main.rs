@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests panic as tests do")]
 
 mod delivery;
+mod erasing;
 mod failures;
 mod feed;
 mod housekeeping;

@@ -6,13 +6,13 @@ use platform::time;
 use proto::settings::v1::{
     self as wire, CreateOrganizationRequest, CreateOrganizationResponse, FindOrganizationRequest,
     FindOrganizationResponse, GetOrganizationRequest, GetOrganizationResponse, SetCompanySecretRequest,
-    SetCompanySecretResponse,
+    SetCompanySecretResponse, VerifySignedDataRequest, VerifySignedDataResponse,
 };
 use tonic::{Request, Response, Status};
 
 use super::{Api, Done};
 use crate::domain::organization::{self, Organization};
-use crate::domain::{SettingsError, field};
+use crate::domain::{SettingsError, field, signed_data};
 use crate::store::Store;
 
 pub(super) async fn create(
@@ -79,6 +79,19 @@ pub(super) async fn set_secret(
         Ok(Done::new(format!("organizations/{}", call.org()), answer))
     })
     .await
+}
+
+pub(super) async fn verify_signed_data(
+    api: &Api,
+    request: Request<VerifySignedDataRequest>,
+) -> Result<Response<VerifySignedDataResponse>, Status> {
+    let (call, message) = Call::open(request)?;
+    let secrets = Store::company_secrets(call.org(), &api.db, &api.master_key).await?;
+    let data = signed_data::verify(&message.signed_data, &secrets, time::now());
+    let data = data.ok_or(SettingsError::SignedDataInvalid)?;
+    Ok(Response::new(VerifySignedDataResponse {
+        custom_data_json: serde_json::Value::Object(data).to_string(),
+    }))
 }
 
 impl From<Organization> for wire::Organization {

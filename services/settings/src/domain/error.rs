@@ -42,6 +42,9 @@ pub enum SettingsError {
     /// The chatbot has human-support settings.
     #[error("the chatbot has human-support settings")]
     HumanSupportSettingsExist,
+    /// The token is not what a live company secret has signed, or does not hold. Why is nobody's business.
+    #[error("the signed data is not valid")]
+    SignedDataInvalid,
     /// The request can't be told from an earlier one.
     #[error(transparent)]
     Retry(#[from] idempotency::Error),
@@ -55,7 +58,7 @@ impl Fault for SettingsError {
 
     fn kind(&self) -> Kind {
         match self {
-            Self::Invalid(_) => Kind::Invalid,
+            Self::Invalid(_) | Self::SignedDataInvalid => Kind::Invalid,
             Self::OrganizationNotFound
             | Self::ApiKeyNotFound
             | Self::ChatbotNotFound
@@ -73,6 +76,7 @@ impl Fault for SettingsError {
     fn reason(&self) -> &'static str {
         match self {
             Self::Invalid(_) => "REQUEST_VALIDATION_FAILED",
+            Self::SignedDataInvalid => "SIGNED_DATA_INVALID",
             Self::OrganizationNotFound => "ORGANIZATION_NOT_FOUND",
             Self::SubdomainTaken => "SUBDOMAIN_TAKEN",
             Self::ApiKeyNotFound => "API_KEY_NOT_FOUND",

@@ -108,6 +108,27 @@ impl Store {
         .await?;
         Ok(kept + 1)
     }
+
+    /// The live company secrets, newest first. One that can't be opened any more is as good as none.
+    pub async fn company_secrets(
+        org: OrgId,
+        on: impl PgExecutor<'_>,
+        master_key: &MasterKey,
+    ) -> Result<Vec<Vec<u8>>, SettingsError> {
+        let live = sqlx::query!(
+            "select id, sealed from settings.company_secrets where org_id = $1 order by created_at desc",
+            org.0
+        )
+        .fetch_all(on)
+        .await?;
+        let opened = live.iter().filter_map(|row| {
+            let opened = master_key.open(&place(org, row.id), &row.sealed);
+            opened
+                .inspect_err(|error| tracing::error!(%org, %error, "a company secret can't be opened"))
+                .ok()
+        });
+        Ok(opened.collect())
+    }
 }
 
 fn place(org: OrgId, id: uuid::Uuid) -> Vec<u8> {

@@ -341,6 +341,15 @@ async fn lead_mails_are_listed_by_chatbot_and_state_within_the_organization(
 }
 
 #[sqlx::test(migrator = "settings_service::MIGRATOR")]
+async fn the_escalation_of_a_chat_is_mailed_to_nobody(_: PgPoolOptions, options: PgConnectOptions) {
+    let world = World::new(options).await;
+    watched_chatbot(&world, &["lead@example.com"]).await;
+    let chat = json!({ "kind": "chat", "escalationId": ESCALATION, "chatId": 7, "requestedBy": "widget" });
+    hear(&world, &event(world.own.org, "escalation.created", chat)).await;
+    assert!(list(&world, LeadMailState::Unspecified).await.is_empty());
+}
+
+#[sqlx::test(migrator = "settings_service::MIGRATOR")]
 async fn an_escalation_that_can_not_be_read_is_an_error_and_not_a_silence(_: PgPoolOptions, options: PgConnectOptions) {
     let world = World::new(options).await;
     let mut tx = world.db.begin().await.unwrap();

@@ -11,5 +11,6 @@ mod lead_mails;
 mod organizations;
 mod retries;
 mod schema;
+mod signed_data;
 mod smtp;
 mod support;

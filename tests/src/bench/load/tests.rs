@@ -33,7 +33,7 @@ async fn server(answer: &'static str) -> (SocketAddr, mpsc::UnboundedReceiver<St
 fn template() -> Template {
     Template::new(
         "POST",
-        "/threads/t-{thread}",
+        "/threads/t-{number}",
         &[("idempotency-key", KEY)],
         Some(r#"{"n":1}"#),
     )
@@ -74,6 +74,27 @@ async fn a_refusal_ends_the_run_and_shows_the_answer() {
     let mut load = Load::open(address, &template(), 2, 100_000..100_010).await.unwrap();
     let error = load.run(Duration::from_secs(30), 100).await.unwrap_err();
     assert!(error.to_string().contains("429"), "{error}");
+}
+
+#[tokio::test]
+async fn no_content_needs_no_length() {
+    let (address, _requests) = server("HTTP/1.1 204 No Content\r\n\r\n").await;
+    assert_eq!(once(address, &template(), 100_000).await.unwrap(), b"");
+}
+
+#[test]
+fn number_key_and_digit_are_filled_in() {
+    let mut template = Template::new(
+        "PUT",
+        "/{number}",
+        &[("idempotency-key", KEY)],
+        Some(r#"{"agent":"{digit}"}"#),
+    );
+    template.patch(100_042, 0xab);
+    let text = String::from_utf8(template.bytes).unwrap();
+    assert!(text.starts_with("PUT /100042 "), "{text}");
+    assert!(text.contains("idempotency-key: 00000000000000ab\r\n"), "{text}");
+    assert!(text.ends_with(r#"{"agent":"b"}"#), "{text}");
 }
 
 #[tokio::test]

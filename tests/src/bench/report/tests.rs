@@ -56,7 +56,20 @@ fn efficiency_is_the_median_of_rounds_that_are_compared_with_themselves() {
     };
     assert_eq!(efficiency, expected);
     assert!((wall.median - 4.0).abs() < f64::EPSILON);
-    assert!((same.median - 1.5).abs() < f64::EPSILON);
+    assert!((same.unwrap().median - 1.5).abs() < f64::EPSILON);
+}
+
+#[test]
+fn a_search_has_to_cost_little_whatever_pgbench_needs() {
+    let mut report = Report::default();
+    let limit = Subject::Limit(Limit::Baseline(Operation::SearchRare));
+    report.samples.push(sample(limit, 0, 1.0, 1000.0));
+    let system = Subject::System(Kind::One, Operation::SearchRare, 16);
+    report.samples.push(sample(system, 0, 5000.0, 100.0));
+    assert!(report.met());
+    assert!(report.table().contains("≤ 5000 µs met"));
+    report.samples[1].cpu = 5001.0;
+    assert!(!report.met());
 }
 
 #[test]

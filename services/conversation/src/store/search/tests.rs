@@ -4,6 +4,7 @@ use sqlx::PgPool;
 
 use super::*;
 use crate::domain::channel::Channel;
+use crate::domain::search::{Moment, Tags, Word};
 
 const TAGGED: Uuid = Uuid::from_u128(7);
 

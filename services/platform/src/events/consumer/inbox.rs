@@ -91,7 +91,9 @@ impl Inbox {
             .await?;
         let (turn, fresh): (bool, bool) = (row.try_get(0)?, row.try_get(1)?);
         if turn && fresh {
-            consumer.handle(&mut tx, event).await?;
+            if !event.is_erased() {
+                consumer.handle(&mut tx, event).await?;
+            }
             tx.commit().await?;
             metrics::counter!(names::HANDLED, "group" => self.group).increment(1);
             return Ok(Outcome::Finished);

@@ -12,6 +12,8 @@ use crate::events::{Stream, envelope};
 const EVENTS: usize = 4096;
 /// Their size together, in bytes: what a burst of large ones costs at most.
 const BYTES: usize = 32 * 1024 * 1024;
+/// What the kinds of events end with that tell everybody to forget what was said of their subject.
+const FORGET: &str = ".anonymized";
 
 /// An event of the feed.
 #[derive(Debug)]
@@ -107,6 +109,9 @@ impl Ring {
         let Some(item) = Item::new(stream, entry) else {
             return;
         };
+        if item.kind.ends_with(FORGET) {
+            self.forget(item.org, &item.subject);
+        }
         self.bytes += item.json.len();
         self.items.push_back(item);
         while self.items.len() > EVENTS || self.bytes > BYTES {
@@ -116,6 +121,17 @@ impl Ring {
             self.first += 1;
             self.bytes -= oldest.json.len();
             self.floor.set(oldest.stream, oldest.id);
+        }
+    }
+
+    /// Takes the data out of the events of a subject, which are given to whoever resumes before them.
+    fn forget(&mut self, org: OrgId, subject: &str) {
+        for item in &mut self.items {
+            if item.org == org && &*item.subject == subject && !item.kind.ends_with(FORGET) {
+                self.bytes -= item.json.len();
+                item.json = envelope::erased(&item.json).into();
+                self.bytes += item.json.len();
+            }
         }
     }
 
@@ -168,6 +184,30 @@ mod tests {
             read.push(item.id.0);
         }
         assert_eq!(read, (3..=events + 2).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn what_is_to_be_forgotten_is_given_without_its_data() {
+        let mut ring = Ring::default();
+        ring.restart(Position::default());
+        let mut reader = ring.start();
+        let said = |number, subject: &str| Entry {
+            event: format!(r#"{{"subject":"{subject}","data":{{"text":"secret"}}}}"#),
+            ..entry(number)
+        };
+        ring.push(Stream::Events, said(1, "threads/1"));
+        ring.push(Stream::Events, said(2, "threads/2"));
+        let notice = Entry {
+            kind: "thread.anonymized".to_owned(),
+            ..said(3, "threads/1")
+        };
+        ring.push(Stream::Events, notice);
+        let mut told = Vec::new();
+        while let Some(item) = ring.read(&mut reader).unwrap() {
+            told.push((item.id.0, item.json.contains("secret")));
+        }
+        assert_eq!(told, [(1, false), (2, true), (3, true)]);
+        assert_eq!(ring.bytes, ring.items.iter().map(|item| item.json.len()).sum::<usize>());
     }
 
     #[test]

@@ -35,11 +35,14 @@ fn purges(schema: &str) -> [(&'static str, String); 5] {
     [
         (
             "outbox",
-            // Its rows come in order of time: looking at the first ones is enough and needs no index of its own.
+            // Its rows come in order of time: looking at the first ones is enough and needs no index of its own. A row
+            // outlives its entry, which could not be erased without it.
             format!(
                 "delete from {schema}.outbox where id = any (array(
                      select id from (select * from {schema}.outbox order by id limit {BATCH}) as oldest
-                     where stream_id is not null and created_at < now() - interval '7 days'))"
+                     where stream_id is not null and created_at < now() - interval '7 days'
+                           and split_part(stream_id, '-', 1)::float8 / 1000
+                               < extract(epoch from now() - interval '7 days 10 minutes')))"
             ),
         ),
         ("inbox", by_time("inbox", "at", "14 days")),
@@ -119,7 +122,8 @@ async fn trim(config: &Config) -> redis::RedisResult<()> {
         let _removed: u64 = redis::cmd("XTRIM")
             .arg(stream.key())
             .arg("MINID")
-            .arg("~")
+            // Not about: what is left has no row any more.
+            .arg("=")
             .arg(before.to_string())
             .query_async(&mut redis)
             .await?;

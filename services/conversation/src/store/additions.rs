@@ -1,0 +1,287 @@
+//! Messages of API clients, added by a group commit.
+//!
+//! The conversations of a batch are locked, each message is a step that is decided in the domain, and all of it is saved
+//! together: also what reopens a conversation.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use platform::OrgId;
+use platform::batch::commits::Change;
+use platform::idempotency::{self, Retry};
+use sqlx::{Connection as _, PgConnection};
+use uuid::Uuid;
+
+use super::Store;
+use super::transitions::{Line, Saved};
+use crate::domain::ConversationError;
+use crate::domain::channel::Channel;
+use crate::domain::conversation::{Locked, Message};
+use crate::domain::draft::Draft;
+use crate::domain::state::{self, Standing};
+
+/// The name idempotency keys of this path are stored under.
+const RPC: &str = "AddMessage";
+
+/// One message on its way into a conversation.
+#[derive(Debug)]
+pub(crate) struct Addition {
+    pub(crate) org: OrgId,
+    pub(crate) conversation: i64,
+    pub(crate) draft: Draft,
+    pub(crate) retry: Option<Retry>,
+    pub(crate) traceparent: Option<String>,
+}
+
+/// What may be there once in an organization.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Claim {
+    Key(String, String),
+    ExternalId(String),
+}
+
+/// What there was before a message.
+struct Before {
+    agent_found: bool,
+    external_id_taken: bool,
+    /// The first request with the same key: its hash, and the message that it added.
+    first: Option<(Vec<u8>, Uuid)>,
+}
+
+/// What became of a message.
+enum Decision {
+    Added(Box<Message>),
+    /// A retry: this one was added by the first request.
+    Replayed(Uuid),
+}
+
+/// A conversation in the middle of a batch.
+struct Course<'a> {
+    org: OrgId,
+    locked: Locked,
+    standing: Standing,
+    enqueued: bool,
+    messages: i32,
+    lines: Vec<(Line, Option<&'a str>)>,
+}
+
+impl<'a> Course<'a> {
+    fn new(org: OrgId, locked: Locked) -> Self {
+        Self {
+            org,
+            standing: locked.standing.clone(),
+            locked,
+            enqueued: false,
+            messages: 0,
+            lines: Vec::new(),
+        }
+    }
+
+    /// Takes the step that a message is.
+    fn add(&mut self, addition: &'a Addition) -> Result<Message, ConversationError> {
+        let locked = &self.locked;
+        if locked.anonymized {
+            return Err(ConversationError::AlreadyAnonymized);
+        }
+        if !matches!(
+            locked.channel,
+            Channel::Email | Channel::WidgetChat | Channel::Messenger
+        ) {
+            return Err(ConversationError::UnsupportedChannel);
+        }
+        let draft = addition.draft.clone();
+        let message = draft.address(
+            locked.kind.message_type(),
+            &locked.requester,
+            &locked.details,
+            locked.now,
+        );
+        let outcome = state::message(&self.standing, &message.said(), locked.default_queue.clone());
+        self.standing = outcome.standing;
+        self.enqueued |= outcome.enqueued;
+        self.messages += 1;
+        for entry in outcome.entries {
+            let line = Line {
+                author: entry.author.or(Some(message.author_id)),
+                at: locked.now,
+                entry,
+            };
+            self.lines.push((line, addition.traceparent.as_deref()));
+        }
+        Ok(message)
+    }
+}
+
+impl Change for Addition {
+    type Answer = Message;
+    type Error = ConversationError;
+    type Claim = (OrgId, Claim);
+
+    fn claims(&self) -> impl Iterator<Item = Self::Claim> {
+        let retry = self.retry.as_ref();
+        let key = retry.map(|retry| Claim::Key(retry.owner.clone(), retry.key.clone()));
+        let external_id = self.draft.external_id.clone().map(Claim::ExternalId);
+        key.into_iter().chain(external_id).map(|claim| (self.org, claim))
+    }
+
+    async fn commit(
+        connection: &mut PgConnection,
+        additions: &[Self],
+    ) -> Result<Vec<Result<Message, ConversationError>>, sqlx::Error> {
+        metrics::histogram!("conversation_write_batch_size")
+            .record(f64::from(u32::try_from(additions.len()).unwrap_or(u32::MAX)));
+        let mut tx = connection.begin().await?;
+        let mut courses = lock(&mut tx, additions).await?;
+        let before = look_up(&mut tx, additions).await?;
+        let mut added = Vec::new();
+        let mut decisions = Vec::new();
+        for (addition, before) in additions.iter().zip(before) {
+            let key = (addition.org, addition.conversation);
+            let decision = decide(addition, before, courses.get_mut(&key));
+            if let Ok(Decision::Added(message)) = &decision {
+                let course = &courses[&key];
+                added.push((
+                    addition,
+                    course.locked.message_count + course.messages,
+                    Message::clone(message),
+                ));
+            }
+            decisions.push(decision);
+        }
+        if !added.is_empty() {
+            keep_keys(&mut tx, &added).await?;
+            let rows: Vec<_> = added
+                .iter()
+                .map(|(addition, position, message)| (addition.org, addition.conversation, *position, message))
+                .collect();
+            Store::insert_messages(&mut tx, &rows).await?;
+            let saved = courses
+                .values_mut()
+                .filter(|course| course.messages > 0)
+                .map(|course| Saved {
+                    org: course.org,
+                    lines: std::mem::take(&mut course.lines),
+                    standing: course.standing.clone(),
+                    enqueued: course.enqueued,
+                    messages: course.messages,
+                    locked: &course.locked,
+                });
+            Store::save_conversations(&mut tx, saved.collect()).await?;
+        }
+        tx.commit().await?;
+        let mut answers = Vec::new();
+        for (addition, decision) in additions.iter().zip(decisions) {
+            answers.push(match decision {
+                Ok(Decision::Added(message)) => Ok(*message),
+                Ok(Decision::Replayed(id)) => Store::message(addition.org, &mut *connection, id)
+                    .await?
+                    .ok_or(ConversationError::ConversationNotFound),
+                Err(error) => Err(error),
+            });
+        }
+        Ok(answers)
+    }
+}
+
+fn decide<'a>(
+    addition: &'a Addition,
+    before: Before,
+    course: Option<&mut Course<'a>>,
+) -> Result<Decision, ConversationError> {
+    if let (Some(retry), Some((hash, id))) = (&addition.retry, before.first) {
+        return if hash == retry.hash {
+            Ok(Decision::Replayed(id))
+        } else {
+            Err(idempotency::Error::Reused.into())
+        };
+    }
+    if !before.agent_found {
+        return Err(ConversationError::AgentNotFound);
+    }
+    let course = course.ok_or(ConversationError::ConversationNotFound)?;
+    if before.external_id_taken {
+        return Err(ConversationError::DuplicateExternalId);
+    }
+    Ok(Decision::Added(Box::new(course.add(addition)?)))
+}
+
+async fn lock<'a>(
+    tx: &mut PgConnection,
+    additions: &[Addition],
+) -> Result<BTreeMap<(OrgId, i64), Course<'a>>, sqlx::Error> {
+    let wanted: BTreeSet<_> = additions
+        .iter()
+        .map(|addition| (addition.org, addition.conversation))
+        .collect();
+    let wanted: Vec<_> = wanted.into_iter().collect();
+    let locked = Store::lock_conversations(tx, &wanted).await?;
+    let courses = wanted.into_iter().zip(locked);
+    Ok(courses
+        .filter_map(|((org, id), locked)| Some(((org, id), Course::new(org, locked?))))
+        .collect())
+}
+
+/// Looks up what decides on each message besides its conversation. It comes after the locks, so that what somebody has
+/// committed while we waited for them is seen.
+async fn look_up(tx: &mut PgConnection, additions: &[Addition]) -> Result<Vec<Before>, sqlx::Error> {
+    let column = |value: fn(&Addition) -> Option<&str>| additions.iter().map(value).collect::<Vec<_>>();
+    let rows = sqlx::query!(
+        r#"select i.agent_id is null
+                  or exists (select from conversation.people p
+                             where p.org_id = i.org_id and p.id = i.agent_id and p.is_agent) as "agent_found!",
+                  i.external_id is not null
+                  and exists (select from conversation.messages m
+                              where m.org_id = i.org_id and m.external_id = i.external_id) as "external_id_taken!",
+                  k.request_hash as "request_hash?", k.subject::uuid as first
+           from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[]) with ordinality
+               as i (org_id, agent_id, external_id, owner, key, n)
+           left join conversation.idempotency_keys k
+               on k.org_id = i.org_id and k.owner = i.owner and k.rpc = $6 and k.key = i.key
+           order by i.n"#,
+        &additions.iter().map(|addition| addition.org.0).collect::<Vec<_>>(),
+        &additions
+            .iter()
+            .map(|addition| addition.draft.agent)
+            .collect::<Vec<_>>() as &[Option<Uuid>],
+        &column(|addition| addition.draft.external_id.as_deref()) as &[Option<&str>],
+        &column(|addition| addition.retry.as_ref().map(|retry| retry.owner.as_str())) as &[Option<&str>],
+        &column(|addition| addition.retry.as_ref().map(|retry| retry.key.as_str())) as &[Option<&str>],
+        RPC,
+    )
+    .fetch_all(tx)
+    .await?;
+    let before = rows.into_iter().map(|row| Before {
+        agent_found: row.agent_found,
+        external_id_taken: row.external_id_taken,
+        first: row.request_hash.zip(row.first),
+    });
+    Ok(before.collect())
+}
+
+/// Keeps the keys of what was added. The first answer is rebuilt from the message.
+///
+/// A key that another replica has just used with another conversation spoils the batch; alone, its request finds the key.
+async fn keep_keys(tx: &mut PgConnection, added: &[(&Addition, i32, Message)]) -> Result<(), sqlx::Error> {
+    let keyed = added.iter();
+    let mut keyed: Vec<_> = keyed
+        .filter_map(|(addition, _, message)| Some((addition.org.0, addition.retry.as_ref()?, message.id)))
+        .collect();
+    if keyed.is_empty() {
+        return Ok(());
+    }
+    // In order, so that two batches never wait for each other.
+    keyed.sort_unstable_by_key(|(org, retry, _)| (*org, &retry.owner, &retry.key));
+    sqlx::query!(
+        "insert into conversation.idempotency_keys (org_id, owner, rpc, key, request_hash, subject)
+         select i.org_id, i.owner, $6, i.key, i.request_hash, i.id::text
+         from unnest($1::uuid[], $2::text[], $3::text[], $4::bytea[], $5::uuid[]) as i (org_id, owner, key, request_hash, id)",
+        &keyed.iter().map(|(org, ..)| *org).collect::<Vec<_>>(),
+        &keyed.iter().map(|(_, retry, _)| retry.owner.as_str()).collect::<Vec<_>>() as &[&str],
+        &keyed.iter().map(|(_, retry, _)| retry.key.as_str()).collect::<Vec<_>>() as &[&str],
+        &keyed.iter().map(|(_, retry, _)| retry.hash.as_slice()).collect::<Vec<_>>() as &[&[u8]],
+        &keyed.iter().map(|(.., id)| *id).collect::<Vec<_>>(),
+        RPC,
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,58 @@
+-- Two thousand conversations with 50 messages each, held with one end user each; the first half is read, the second half
+-- written. The messages of all conversations are mixed, as they are when they arrive.
+
+insert into conversation.people (org_id, id, is_agent, is_end_user, is_virtual, display_name, email)
+select p.id, ('01900000-0000-7000-b000-000000' || n)::uuid, false, true, false, 'Customer ' || n,
+       'customer' || n || '@example.com'
+from bench.parameters p, generate_series(100001, 102000) n;
+
+-- Those who claim: one for each hexadecimal digit.
+insert into conversation.people (org_id, id, is_agent, is_end_user, is_virtual, display_name, email)
+select p.id, ('01900000-0000-7000-a000-00000000000' || to_hex(n))::uuid, true, false, false, 'Agent ' || n,
+       'agent' || n || '@example.com'
+from bench.parameters p, generate_series(0, 15) n;
+
+insert into conversation.conversations (org_id, id, type, channel, direction, state, state_updated_at, requester_id, queue_id,
+                                        queued_at, language, details, message_count, activity_sequence, event_sequence,
+                                        created_at, updated_at, last_message_at)
+select p.id, n, 1, 3, 1, 1, now(), ('01900000-0000-7000-b000-000000' || n)::uuid, q.id, now(), 'en',
+       '{"contact_endpoint_id": "5a556159-2c21-4f3e-a44f-a323deb80d16"}', 50, 51, 51, now(), now(), now()
+from bench.parameters p
+join conversation.queues q on q.org_id = p.id and q.is_default, generate_series(100001, 102000) n;
+select setval('conversation.conversation_ids', 1000000);
+
+-- The index of texts takes them in large portions meanwhile.
+alter index conversation.messages_search set (fastupdate = on);
+insert into conversation.messages (org_id, conversation_id, position, id, type, direction, author_id, content_type, content,
+                                   created_at)
+select p.id, n, position, ('01900000-' || 1000 + position || '-7000-8000-000000' || n)::uuid, 1, 1,
+       ('01900000-0000-7000-b000-000000' || n)::uuid, 1, p.content, now()
+from bench.parameters p, generate_series(1, 50) position, generate_series(100001, 102000) n;
+
+-- What pgbench works on: the same tables with the same content, and texts indexed in the same way. Not the same rows,
+-- because the relay would publish what it writes.
+create schema bench_conversation;
+create table bench_conversation.conversations (like conversation.conversations including all) with (fillfactor = 70);
+create table bench_conversation.messages (like conversation.messages including all);
+create table bench_conversation.activity_log (like conversation.activity_log including all);
+create table bench_conversation.outbox (like conversation.outbox including all);
+alter index bench_conversation.messages_search_scope_idx set (fastupdate = on);
+insert into bench_conversation.conversations select * from conversation.conversations where id between 100001 and 102000;
+insert into bench_conversation.messages
+select * from conversation.messages where conversation_id between 100001 and 102000 order by position, conversation_id;
+select gin_clean_pending_list('conversation.messages_search'),
+       gin_clean_pending_list('bench_conversation.messages_search_scope_idx');
+alter index conversation.messages_search set (fastupdate = off);
+alter index bench_conversation.messages_search_scope_idx set (fastupdate = off);
+create trigger index_subject before insert or update of subject, language on bench_conversation.conversations
+    for each row execute function conversation.index_subject();
+do $$
+begin
+    execute replace(pg_get_functiondef('conversation.index_message'::regproc), 'conversation.index_message',
+                    'bench_conversation.index_message');
+    execute replace(pg_get_functiondef('bench_conversation.index_message'::regproc), 'conversation.conversations',
+                    'bench_conversation.conversations');
+end
+$$;
+create trigger index_message before insert or update of content on bench_conversation.messages
+    for each row execute function bench_conversation.index_message();
