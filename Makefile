@@ -29,6 +29,7 @@ check: ## Check format, lints, licences and protos
 	fi
 
 test: ## Run every test against throw-away stores
+	@python3 -c 'import ensurepip' >/dev/null 2>&1 || .ci/install python3-venv
 	cargo build --workspace --bins
 	@if cargo nextest --version >/dev/null 2>&1; then \
 		$(TARGET)/debug/handoff with-stores -- cargo nextest run --workspace; \

@@ -301,7 +301,7 @@ pub(crate) fn whole_seconds(wait: Duration) -> HeaderValue {
 }
 
 /// The name under which callers know the proto field at `path`.
-fn wire_name(path: &str, names: Names) -> String {
+pub(crate) fn wire_name(path: &str, names: Names) -> String {
     let mut wire = String::with_capacity(path.len());
     for segment in path.split('.') {
         let (name, index) = segment.find('[').map_or((segment, ""), |at| segment.split_at(at));

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
+use proto::conversation::v1::conversation_service_client::ConversationServiceClient;
 use proto::settings::v1::settings_service_client::SettingsServiceClient;
 use proto::thread::v1::thread_service_client::ThreadServiceClient;
 use reqwest::header::HeaderMap;
@@ -22,6 +23,8 @@ pub struct Faces {
     pub settings: SocketAddr,
     /// gRPC of the thread context.
     pub threads: SocketAddr,
+    /// gRPC of the conversation context.
+    pub conversations: SocketAddr,
 }
 
 /// A caller. Clones share its connections.
@@ -32,6 +35,7 @@ pub struct Caller {
     base: String,
     settings: Channel,
     threads: Channel,
+    conversations: Channel,
 }
 
 impl Caller {
@@ -47,6 +51,7 @@ impl Caller {
             base: format!("http://{}", faces.http),
             settings: channel(faces.settings),
             threads: channel(faces.threads),
+            conversations: channel(faces.conversations),
         }
     }
 
@@ -94,6 +99,11 @@ impl Caller {
     /// The thread context.
     pub fn threads(&self) -> ThreadServiceClient<Channel> {
         ThreadServiceClient::new(self.threads.clone())
+    }
+
+    /// The conversation context.
+    pub fn conversations(&self) -> ConversationServiceClient<Channel> {
+        ConversationServiceClient::new(self.conversations.clone())
     }
 
     /// The settings context.

@@ -9,6 +9,6 @@ pub mod system;
 pub mod wait;
 pub mod wire;
 
-pub use caller::{Caller, Reply};
+pub use caller::{Ask, Caller, Reply};
 pub use system::{CHATBOT, Role, Shape, System};
 pub use wait::{until, within};

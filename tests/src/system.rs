@@ -178,6 +178,7 @@ impl System {
             http: gateway.process.address("http").await,
             settings,
             threads,
+            conversations,
         };
         admin(database.url(), &["org", "create", SUBDOMAIN]);
         let key = admin(database.url(), &["key", "create", SUBDOMAIN, "--owner", "developer"]);
@@ -340,6 +341,7 @@ async fn come_up(process: &mut Process, data: &Path) -> (Faces, HashMap<String, 
         http,
         settings: grpc,
         threads: grpc,
+        conversations: grpc,
     };
     (faces, dev)
 }

@@ -31,7 +31,7 @@
 //! | `GET /anonymization/request/{requestId}` | 200 | | |
 //! | `GET …`, `GET …/{messages, notes, tags, linked, activitylog}` | 200 | | |
 //! | `GET /conversations/{activitylog, flows}`, `GET` and `POST /search/conversations` | 200 | a page key of another list | |
-//! | `POST /{agents, endusers, teams, queues, custom-attributes, contact-endpoints, conversations/flows}` | 201 | somebody else's address, number or external id; Queue does not exist | the identifier, address or number is taken |
+//! | `POST /{agents, endusers, teams, queues, custom-attributes, contact-endpoints, conversations/flows}` | 201 | somebody else's address, number or external id; a queue or virtual agent that is not there | the identifier, address or number is taken |
 //! | `POST /tags` | 200, also for one that is there | | |
 //! | `POST /{agents, endusers}/bulk` | 201, an outcome for each | | |
 //! | `PUT`, `PATCH /{agents, endusers}` | 200, an outcome for each | | |
@@ -39,7 +39,7 @@
 //! | `GET /agents`, `/endusers` | 200 | more than one of the ways to look somebody up | |
 //! | `PATCH /queues/{id}/members` | 200, an outcome for each | more than 10 | |
 //! | `PATCH`, `POST /teams/{id}/agents` | 200, empty | | |
-//! | `PATCH /tags/{id}/{activate, deactivate}`, `DELETE /agents/{id}`, `/teams/{id}`, `/queues/{id}/members`, `/teams/{id}/agents`, `PUT /agents/{id}/presence/working-channel` | 204 | | |
+//! | `PATCH /tags/{id}/{activate, deactivate}`, `DELETE /tags/{id}`, `/agents/{id}`, `/teams/{id}`, `/queues/{id}/members`, `/teams/{id}/agents`, `PUT /agents/{id}/presence/working-channel` | 204 | | |
 //!
 //! `flows`, `activitylog` and `import` win over `{conversationId}`, as every literal segment does over a parameter.
 
@@ -188,7 +188,7 @@ fn directory_routes() -> OpenApiRouter<Gateway> {
             queues::remove_queue_members
         ))
         .routes(routes!(tags::list_tags, tags::create_tag))
-        .routes(routes!(tags::get_tag))
+        .routes(routes!(tags::get_tag, tags::delete_tag))
         .routes(routes!(tags::activate_tag))
         .routes(routes!(tags::deactivate_tag))
         .routes(routes!(

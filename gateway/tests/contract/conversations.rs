@@ -1,9 +1,11 @@
 //! The conversations dialect.
 
 mod anonymization;
+mod causes;
 mod documents;
 mod failures;
 mod pages;
+mod variants;
 
 use http::{Method, StatusCode};
 use serde_json::{Value, json};

@@ -13,6 +13,7 @@ use platform::events::{self, Feed};
 use platform::link::Link;
 use platform::seal::MasterKey;
 use platform::server::{self, Readiness, Server};
+use proto::conversation::v1::conversation_service_client::ConversationServiceClient;
 use proto::settings::v1 as settings;
 use proto::settings::v1::settings_service_client::SettingsServiceClient;
 use serde_json::{Value, json};
@@ -110,6 +111,8 @@ pub(crate) struct World {
     pub(crate) key: String,
     pub(crate) org: OrgId,
     pub(crate) http: reqwest::Client,
+    /// For what has no face to the outside: connectors bring conversations over gRPC.
+    pub(crate) conversations: ConversationServiceClient<Link>,
     service_key: ServiceKey,
     settings: SettingsServiceClient<Link>,
     stop: CancellationToken,
@@ -190,12 +193,16 @@ impl World {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(gateway::serve(listener, deps, stop.clone()));
+        let http = reqwest::Client::new();
+        // It puts its routes together on this thread, for so long that who waits for the database meanwhile gives up.
+        within(http.get(&url).send()).await.unwrap();
 
         let mut world = Self {
             url,
             key: String::new(),
             org: OrgId(uuid::Uuid::nil()),
-            http: reqwest::Client::new(),
+            http,
+            conversations: ConversationServiceClient::new(link.clone()),
             service_key,
             settings: SettingsServiceClient::new(link),
             stop,
@@ -260,6 +267,11 @@ impl World {
             .revoke_api_key(self.service_key.request(org, request))
             .await
             .unwrap();
+    }
+
+    /// A gRPC message of a part of the system, in the name of the organization.
+    pub(crate) fn internal<T>(&self, message: T) -> tonic::Request<T> {
+        self.service_key.request(self.org, message)
     }
 
     /// A request with the world's key, to be sent.

@@ -5,6 +5,7 @@
 
 mod chatbots;
 mod conversation;
+mod conversations;
 mod escalation;
 mod keys;
 mod retries;
@@ -34,6 +35,8 @@ macro_rules! journeys {
 journeys! {
     chatbots::what_is_configured_is_what_visitors_get,
     conversation::a_conversation_reads_the_same_on_both_surfaces,
+    conversations::a_conversation_goes_from_hand_to_hand_until_it_is_found_again,
+    conversations::another_organization_sees_nothing_of_a_conversation,
     escalation::people_hear_of_an_escalation_everywhere_and_see_it_through,
     escalation::every_route_takes_the_same_step,
     keys::a_revoked_key_is_refused_everywhere_within_five_seconds,

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use super::answer::{Data, Moment};
 use super::ask::{Ask, is_uuid};
-use super::parts::BulkOutcome;
+use super::parts::{BulkError, BulkOutcome, broken_rule};
 use super::refusal::{Part, Refusal, Terms};
 use crate::answer::{Stamp, given};
 use crate::errors::{Failure, Names};
@@ -86,10 +86,11 @@ pub(super) async fn add_note(ask: Ask) -> Result<Data<Note>, Refusal> {
 
 /// The documented words for a note that could not be added.
 fn refused(failure: &pb::Failure) -> Refusal {
-    match failure.kind() {
-        pb::FailureKind::NotFound => Refusal::bad_request("Agent was not found"),
-        _ => Refusal::bad_request(format!("Invalid value for: body ({})", failure.message)),
+    if failure.kind() == pb::FailureKind::NotFound {
+        return Refusal::bad_request("Agent was not found");
     }
+    let (field, rule) = broken_rule(&failure.message);
+    Refusal::invalid(Part::Body, field, rule)
 }
 
 /// Notes to be added.
@@ -128,7 +129,7 @@ pub(super) async fn add_notes(ask: Ask) -> Result<Data<Vec<BulkOutcome<Note, Not
         Ok(BulkOutcome::of(match given(outcome.outcome)? {
             pb::note_outcome::Outcome::Note(note) => Ok(note.into()),
             pb::note_outcome::Outcome::Failure(failure) => Err(NoteError {
-                message: failure.message,
+                message: BulkError::from(failure).message,
             }),
         }))
     });

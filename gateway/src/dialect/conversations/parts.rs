@@ -4,8 +4,9 @@ use proto::conversation::v1 as pb;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::refusal::Refusal;
+use super::refusal::{Part, Refusal};
 use super::words::{BulkErrorKind, ContentKind};
+use crate::errors::wire_name;
 use crate::extract::Object;
 use crate::words::Word as _;
 
@@ -112,17 +113,31 @@ pub(super) struct BulkError {
     /// Of what it is about.
     #[serde(skip_serializing_if = "String::is_empty")]
     id: String,
-    message: String,
+    pub(super) message: String,
     #[serde(rename = "_type")]
     kind: BulkErrorKind,
 }
 
+/// The field of an entry, as callers know it, and its rule, of which a context has told in one text.
+pub(super) fn broken_rule(message: &str) -> (String, &str) {
+    let (field, rule) = message.split_once(' ').unwrap_or((message, ""));
+    let of_entry = field.rsplit_once("].").map_or(field, |(_, field)| field);
+    (wire_name(of_entry, &[]), rule)
+}
+
 impl From<pb::Failure> for BulkError {
     fn from(failure: pb::Failure) -> Self {
+        let kind = BulkErrorKind::of(failure.kind()).unwrap_or(BulkErrorKind::Validation);
+        let message = if kind == BulkErrorKind::Validation {
+            let (field, rule) = broken_rule(&failure.message);
+            format!("{field} {rule}")
+        } else {
+            failure.message
+        };
         Self {
-            kind: BulkErrorKind::of(failure.kind()).unwrap_or(BulkErrorKind::Validation),
+            kind,
             id: failure.id,
-            message: failure.message,
+            message,
         }
     }
 }
@@ -141,6 +156,10 @@ impl BulkError {
     pub(super) fn refuse(self) -> Refusal {
         match self.kind {
             BulkErrorKind::NotFound => Refusal::not_found(),
+            BulkErrorKind::Validation => {
+                let (field, rule) = broken_rule(&self.message);
+                Refusal::invalid(Part::Body, field, rule)
+            }
             _ => Refusal::bad_request(self.message),
         }
     }
@@ -232,6 +251,30 @@ mod tests {
             text(BulkOutcome::<(), _>::of(Err(BulkError::from(failure)))),
             r#"{"error":{"id":"7","message":"not there","_type":"NotFound"},"_type":"BulkActionFailure"}"#
         );
+    }
+
+    #[test]
+    fn what_is_wrong_with_an_entry_is_told_in_the_names_of_callers() {
+        for (told, expected) in [
+            (
+                "phone_number must be an E.164 phone number",
+                "phoneNumber must be an E.164 phone number",
+            ),
+            ("notes[3].message must not be empty", "message must not be empty"),
+            ("middle_names[1] must not be empty", "middleNames[1] must not be empty"),
+        ] {
+            let failure = pb::Failure {
+                kind: pb::FailureKind::Validation.into(),
+                id: String::new(),
+                message: told.to_owned(),
+            };
+            let error = BulkError::from(failure);
+            assert_eq!(error.message, expected);
+            assert_eq!(
+                error.refuse().message(),
+                format!("Invalid value for: body ({expected})")
+            );
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::parts::{BulkError, BulkOutcome};
 use super::refusal::{Part, Refusal, Terms};
 use super::teams::AgentIds;
 use crate::answer::{Stamp, given};
-use crate::errors::Failure;
+use crate::errors::{Failure, Names};
 use crate::extract::Object;
 
 /// The documented settings that are kept and shown but not acted on.
@@ -128,6 +128,11 @@ struct QueueRequest {
         example = json!({"request": {"name": "Support", "isDefault": false, "callFunctionality": false, "isDoNotOfferEnabled": false}})),
     responses((status = 201, description = "The queue", body = Data<Queue>)))]
 pub(super) async fn create_queue(ask: Ask) -> Result<(StatusCode, Data<Queue>), Refusal> {
+    const NAMES: Names = &[
+        ("name", "request.name"),
+        ("options_json", "request"),
+        ("virtual_agent_id", "request.virtualAgentId"),
+    ];
     let CreateQueue { request: Object(body) } = ask.object()?;
     if body.virtual_agent_id.as_deref().is_some_and(|id| !is_uuid(id)) {
         let field = "request.virtualAgentId";
@@ -142,9 +147,7 @@ pub(super) async fn create_queue(ask: Ask) -> Result<(StatusCode, Data<Queue>), 
         options_json,
     });
     let answer = ask.directory().create_queue(request).await;
-    let answer = answer
-        .map_err(Terms::BODY.names(&[("options_json", "request")]).refuse())?
-        .into_inner();
+    let answer = answer.map_err(Terms::BODY.names(NAMES).refuse())?.into_inner();
     let data = Queue::of(given(answer.queue)?, ask.organization())?;
     Ok((StatusCode::CREATED, Data { data }))
 }

@@ -213,6 +213,8 @@ fn invalid(part: Part, fields: &[(String, &str)]) -> String {
     let (field, rule) = &fields[0];
     match part {
         _ if field == "idempotency-key" => format!("Invalid value for: header Idempotency-Key ({rule})"),
+        // In the query, also where the rest of the request is a body.
+        Part::Body if matches!(&**field, "pageKey" | "pageLimit") => invalid(Part::Query, fields),
         // What is wrong with an id needs no words.
         Part::Path => format!("Invalid value for: path parameter {field}"),
         Part::Query => format!("Invalid value for: query parameter {field} ({rule})"),

@@ -326,6 +326,9 @@ pub(super) async fn search_conversations_by_filters(ask: Ask) -> Result<Page<Fil
         ("page_token", "pageKey"),
         ("query", "query.value"),
         ("conditions", "filters.conditions"),
+        ("values", "field.operator.values"),
+        ("paths", "field.operator.values"),
+        ("attribute_id", "field.attributeId"),
     ];
     let params = ask.paged(&[])?;
     let given = ask.object::<SearchParameters>()?.request()?;

@@ -117,6 +117,18 @@ async fn set_state(ask: Ask, active: bool) -> Result<StatusCode, Refusal> {
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// Delete a tag
+///
+/// Conversations lose it.
+#[utoipa::path(delete, path = "/v1/tags/{tagId}", tag = "Tags",
+    responses((status = 204, description = "Deleted")))]
+pub(super) async fn delete_tag(ask: Ask) -> Result<StatusCode, Refusal> {
+    let id = ask.uuid("tagId")?;
+    let request = ask.request(pb::DeleteTagRequest { id });
+    ask.directory().delete_tag(request).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
 /// List the tags of a conversation
 #[utoipa::path(get, path = "/v1/conversations/{conversationId}/tags", tag = "Conversations",
     responses((status = 200, description = "The tags", body = Data<Vec<Tag>>)))]

@@ -247,3 +247,62 @@ async fn the_activity_log_and_the_flows() {
         json!({"data": []})
     );
 }
+
+/// The answer without the `{}` that ends a last page, where the original may have nothing at all.
+fn without_meta(answer: &Answer) -> String {
+    let data = answer.text.strip_suffix(r#","meta":{}}"#);
+    format!("{}}}", data.expect("the only page is the last"))
+}
+
+#[tokio::test]
+async fn searching_for_conversations() {
+    let office = Office::open().await;
+    let mut body = office.email(&json!({}));
+    body["subject"] = "Cancel my order".into();
+    body["message"]["content"]["value"] = "I want to cancel my order as soon as possible".into();
+    let made = office.world.post("/v1/conversations", body).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
+    office.conversation().await;
+
+    let document = fixture!("get-search-conversations.response");
+    let wanted: Value = serde_json::from_str(document).unwrap();
+    for exact in ["", "&exactMatch=false", "&exactMatch=true"] {
+        let path = format!("/v1/search/conversations?query=cancel%20my%20order{exact}");
+        let found = office.world.get(&path).await;
+        assert_eq!(found.status, StatusCode::OK, "{}", found.text);
+        // On the last page the original may leave `meta` out; here it is empty.
+        assert_same_shape(document, &without_meta(&found), &[]);
+        let [hit] = &found.json["data"].as_array().unwrap()[..] else {
+            panic!("one conversation has these words: {}", found.text);
+        };
+        assert_eq!(hit["id"], made.json["data"]["id"]);
+        for same in ["/highlights", "/innerHits/0/highlight", "/_type"] {
+            assert_eq!(hit.pointer(same), wanted["data"][0].pointer(same), "{exact}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_deleted_tag_is_on_no_conversation_any_more() {
+    let office = Office::open().await;
+    let id = office.conversation().await;
+    let on_it = format!("/v1/conversations/{id}/tags/{}", office.tag);
+    let ask = async |method, path: &str| Answer::of(office.world.request(method, path)).await;
+    assert_eq!(ask(Method::PUT, &on_it).await.status, StatusCode::NO_CONTENT);
+
+    let path = format!("/v1/tags/{}", office.tag);
+    let deleted = ask(Method::DELETE, &path).await;
+    assert_eq!((deleted.status, &*deleted.text), (StatusCode::NO_CONTENT, ""));
+    for (method, path) in [
+        (Method::GET, &path),
+        (Method::DELETE, &path),
+        (Method::PUT, &on_it),
+        (Method::DELETE, &on_it),
+    ] {
+        let gone = ask(method, path).await;
+        super::refused(&gone, 404, "The requested resource could not be found");
+    }
+    for list in ["/v1/tags".to_owned(), format!("/v1/conversations/{id}/tags")] {
+        assert_eq!(office.world.get(&list).await.json, json!({"data": []}), "{list}");
+    }
+}

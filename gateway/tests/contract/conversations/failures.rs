@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{NOBODY, Office, created, inbound, refused};
 use crate::support::{Answer, World};
 
-const NOT_FOUND: &str = "The requested resource could not be found";
+pub(super) const NOT_FOUND: &str = "The requested resource could not be found";
 const UNAUTHORIZED: &str = "User is unauthorized to perform an underlying operation";
 
 /// Operations on one conversation, with a body that is fine.

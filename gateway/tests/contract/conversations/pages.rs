@@ -86,3 +86,71 @@ async fn a_page_key_goes_with_the_parameters_it_was_made_for() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_page_key_of_another_list_is_refused_by_every_list() {
+    let mut office = Office::open().await;
+    for number in 0..2 {
+        let body = json!({"displayName": format!("User {number}")});
+        let user = created(&office.world, "endusers", body).await;
+        for _ in 0..2 {
+            let mut body = office.email(&json!({}));
+            body["requesterId"] = user.clone().into();
+            body["subject"] = "A zeppelin".into();
+            let made = office.world.post("/v1/conversations", body).await;
+            assert_eq!(made.status, 201, "{}", made.text);
+        }
+        office.user = user;
+    }
+    let team = created(&office.world, "teams", json!({"name": "Both"})).await;
+    let members = json!({"agentIds": [office.agent, office.other]});
+    let path = format!("/v1/teams/{team}/agents");
+    assert_eq!(office.world.patch(&path, members).await.status, 200);
+
+    let lists = [
+        "/v1/agents?pageLimit=1".to_owned(),
+        "/v1/endusers?pageLimit=1".to_owned(),
+        format!("/v1/endusers/{}/conversations?pageLimit=1", office.user),
+        format!("/v1/teams/{team}/presence?pageLimit=1"),
+        "/v1/conversations/activitylog?pageLimit=1".to_owned(),
+        "/v1/search/conversations?query=zeppelin&pageLimit=1".to_owned(),
+    ];
+    let mut keys = Vec::new();
+    for list in &lists {
+        let page = office.world.get(list).await;
+        let next = page.json["meta"]["next"].as_str();
+        let next = next.unwrap_or_else(|| panic!("{list} has a second page: {}", page.text));
+        assert_eq!(follow(&office, next).await.status, 200, "{next}");
+        keys.push(next.split_once("pageKey=").unwrap().1.to_owned());
+    }
+    let refused = async |path: &str| {
+        let answer = office.world.get(path).await;
+        let message = answer.json["message"].as_str().unwrap_or_default();
+        assert_eq!(answer.status, 400, "{path}: {}", answer.text);
+        assert!(
+            message.starts_with("Invalid value for: query parameter pageKey"),
+            "{path}: {message}"
+        );
+    };
+    for (own, list) in lists.iter().enumerate() {
+        let list = list.split('?').next().unwrap();
+        for (of, key) in keys.iter().enumerate() {
+            if of != own {
+                refused(&format!("{list}?pageKey={key}&query=zeppelin")).await;
+            }
+        }
+        refused(&format!("{list}?pageKey=%00&query=zeppelin")).await;
+    }
+    // The same list of something else.
+    refused(&format!("/v1/search/conversations?query=balloon&pageKey={}", keys[5])).await;
+    refused(&format!(
+        "/v1/search/conversations?query=zeppelin&exactMatch=true&pageKey={}",
+        keys[5]
+    ))
+    .await;
+    let body = json!({"query": {"value": "balloon"}});
+    let path = format!("/v1/search/conversations?pageKey={}", keys[5]);
+    let answer = office.world.post(&path, body).await;
+    assert_eq!(answer.status, 400, "{}", answer.text);
+    assert!(answer.text.contains("query parameter pageKey"), "{}", answer.text);
+}

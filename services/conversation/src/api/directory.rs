@@ -28,6 +28,7 @@ super::methods! {
         list_tags(ListTagsRequest) -> ListTagsResponse;
         get_tag(GetTagRequest) -> GetTagResponse;
         set_tag_state(SetTagStateRequest) -> SetTagStateResponse;
+        delete_tag(DeleteTagRequest) -> DeleteTagResponse;
         create_custom_attribute(CreateCustomAttributeRequest) -> CreateCustomAttributeResponse;
         update_custom_attribute(UpdateCustomAttributeRequest) -> UpdateCustomAttributeResponse;
         list_custom_attributes(ListCustomAttributesRequest) -> ListCustomAttributesResponse;

@@ -2,8 +2,8 @@
 
 use platform::access::Call;
 use proto::conversation::v1::{
-    self as wire, CreateTagRequest, CreateTagResponse, GetTagRequest, GetTagResponse, ListTagsRequest,
-    ListTagsResponse, SetTagStateRequest, SetTagStateResponse,
+    self as wire, CreateTagRequest, CreateTagResponse, DeleteTagRequest, DeleteTagResponse, GetTagRequest,
+    GetTagResponse, ListTagsRequest, ListTagsResponse, SetTagStateRequest, SetTagStateResponse,
 };
 use tonic::{Response, Status};
 
@@ -59,6 +59,19 @@ impl Api {
             let tag = Store::set_tag_state(call.org(), tx, id, message.active).await?;
             let answer = SetTagStateResponse { tag: Some(tag.into()) };
             Ok(Done::new(format!("tags/{id}"), answer))
+        })
+        .await
+    }
+
+    pub(super) async fn delete_tag(
+        &self,
+        call: Call,
+        message: DeleteTagRequest,
+    ) -> Result<Response<DeleteTagResponse>, Status> {
+        let id = field::uuid("id", &message.id).map_err(ConversationError::from)?;
+        self.once(&call, "DeleteTag", &message, async |tx| {
+            Store::delete_tag(call.org(), tx, id).await?;
+            Ok(Done::new(format!("tags/{id}"), DeleteTagResponse {}))
         })
         .await
     }

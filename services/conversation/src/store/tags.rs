@@ -16,23 +16,29 @@ impl Store {
         name: &str,
         color: Option<&str>,
     ) -> Result<Tag, ConversationError> {
-        sqlx::query!(
-            "insert into conversation.tags (org_id, id, name, color) values ($1, $2, $3, $4) on conflict do nothing",
-            org.0,
-            platform::id::new(),
-            name,
-            color
-        )
-        .execute(&mut *tx)
-        .await?;
-        Ok(sqlx::query_as!(
-            Tag,
-            "select id, name, color, active from conversation.tags where org_id = $1 and name = $2",
-            org.0,
-            name
-        )
-        .fetch_one(tx)
-        .await?)
+        loop {
+            sqlx::query!(
+                "insert into conversation.tags (org_id, id, name, color) values ($1, $2, $3, $4) on conflict do nothing",
+                org.0,
+                platform::id::new(),
+                name,
+                color
+            )
+            .execute(&mut *tx)
+            .await?;
+            let there = sqlx::query_as!(
+                Tag,
+                "select id, name, color, active from conversation.tags where org_id = $1 and name = $2",
+                org.0,
+                name
+            )
+            .fetch_optional(&mut *tx)
+            .await?;
+            // The one that was in the way may have been deleted since.
+            if let Some(tag) = there {
+                return Ok(tag);
+            }
+        }
     }
 
     /// A tag, active or not.
@@ -83,5 +89,16 @@ impl Store {
         .fetch_optional(tx)
         .await?
         .ok_or(ConversationError::TagNotFound)
+    }
+
+    /// Deletes a tag. Conversations that had it keep a reference that nobody is shown: there may be millions.
+    pub(crate) async fn delete_tag(org: OrgId, tx: &mut PgConnection, id: Uuid) -> Result<(), ConversationError> {
+        let deleted = sqlx::query!("delete from conversation.tags where org_id = $1 and id = $2", org.0, id)
+            .execute(tx)
+            .await?;
+        if deleted.rows_affected() == 0 {
+            return Err(ConversationError::TagNotFound);
+        }
+        Ok(())
     }
 }

@@ -32,6 +32,7 @@ async fn a_key_without_the_scope_is_refused_by_every_method(_: PgPoolOptions, op
         change_queue_members: ChangeQueueMembersRequest,
         create_tag: CreateTagRequest,
         set_tag_state: SetTagStateRequest,
+        delete_tag: DeleteTagRequest,
         create_custom_attribute: CreateCustomAttributeRequest,
         update_custom_attribute: UpdateCustomAttributeRequest,
         create_contact_endpoint: CreateContactEndpointRequest,
@@ -116,6 +117,7 @@ async fn what_belongs_to_another_organization_does_not_exist(_: PgPoolOptions, o
         queue: change_queue_members(|id| wire::ChangeQueueMembersRequest { id, agent_ids: vec![absent()], remove: false });
         tag: get_tag(|id| wire::GetTagRequest { id });
         tag: set_tag_state(|id| wire::SetTagStateRequest { id, active: false });
+        tag: delete_tag(|id| wire::DeleteTagRequest { id });
         attribute: get_custom_attribute(|id| wire::GetCustomAttributeRequest { id });
         attribute: update_custom_attribute(|id| wire::UpdateCustomAttributeRequest { id, ..Default::default() });
     }

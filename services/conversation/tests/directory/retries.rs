@@ -116,6 +116,7 @@ async fn a_retried_mutation_happens_once(_: PgPoolOptions, options: PgConnectOpt
         create_tag: new_tag("x"), other new_tag("y");
         set_tag_state: wire::SetTagStateRequest { id: tag.clone(), active: false },
             other wire::SetTagStateRequest { id: tag.clone(), active: true };
+        delete_tag: wire::DeleteTagRequest { id: tag.clone() }, other wire::DeleteTagRequest { id: absent() };
         create_custom_attribute: crate::attributes::text("x"), other crate::attributes::text("y");
         update_custom_attribute: label("x"), other label("y");
         create_contact_endpoint: endpoint("+4512345678"), other endpoint("+4512345679");

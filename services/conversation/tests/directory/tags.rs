@@ -83,3 +83,15 @@ async fn a_wrong_field_of_a_tag_is_named(_: PgPoolOptions, options: PgConnectOpt
         assert_eq!(fields(&refused!(world.create_tag(new("t", Some(color))))), ["color"]);
     }
 }
+
+#[sqlx::test(migrator = "conversation_service::MIGRATOR")]
+async fn a_deleted_tag_is_gone_and_its_name_is_free_again(_: PgPoolOptions, options: PgConnectOptions) {
+    let world = World::new(options).await;
+    let first = ok!(world.create_tag(new("urgent", None))).tag.unwrap().id;
+    ok!(world.delete_tag(wire::DeleteTagRequest { id: first.clone() }));
+    assert_eq!(names(&world, true).await, [""; 0]);
+    let again = refused!(world.delete_tag(wire::DeleteTagRequest { id: first.clone() }));
+    assert_eq!(again.code(), tonic::Code::NotFound);
+    let second = ok!(world.create_tag(new("urgent", None))).tag.unwrap().id;
+    assert_ne!(first, second);
+}
