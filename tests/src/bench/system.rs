@@ -52,6 +52,13 @@ pub struct System {
 
 /// High enough that the limiter counts every request and refuses none.
 const UNLIMITED: &str = "10000000";
+/// Threads that each process of [`Kind::Services`] works with. They share the machine with the stores and the load
+/// generator, as one process does, which takes half of the cores by itself.
+pub fn workers() -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    (cores / 2).max(1)
+}
+
 const START: Duration = Duration::from_mins(1);
 const STOP: Duration = Duration::from_secs(40);
 
@@ -104,6 +111,7 @@ impl Site {
                     let mut command = self.command(name)?;
                     command
                         .args(["--admin", "127.0.0.1:0"])
+                        .env("TOKIO_WORKER_THREADS", workers().to_string())
                         .env("HANDOFF_LINGER_SECONDS", "0")
                         .env("HANDOFF_SERVICE_KEY", "a-service-key-for-the-bench-and-nothing-else")
                         .env("HANDOFF_MASTER_KEY", master_key.trim())

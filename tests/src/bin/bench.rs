@@ -13,7 +13,7 @@ use journeys::bench::pgbench::Pgbench;
 use journeys::bench::report::Report;
 use journeys::bench::servers::Servers;
 use journeys::bench::session::{self, Extent};
-use journeys::bench::system::{Kind, Site};
+use journeys::bench::system::{self, Kind, Site};
 
 /// Measure what a request costs, against pgbench running the same work on the same server.
 ///
@@ -210,6 +210,7 @@ async fn setting(
                 data::CONTENT.len()
             ),
         ),
+        ("threads", format!("{} in each process of the system", system::workers())),
         ("extent", format!("{rounds} rounds of {seconds} s each")),
     ])
 }
