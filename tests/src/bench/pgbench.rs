@@ -128,7 +128,8 @@ impl Pgbench {
                 "details",
                 r#"{"contact_endpoint_id":"5a556159-2c21-4f3e-a44f-a323deb80d16"}"#.to_owned(),
             ),
-            ("word", operation.word().unwrap_or_default().to_owned()),
+            // pgbench takes no empty value.
+            ("word", operation.word().unwrap_or("none").to_owned()),
         ];
         let before = cpu::of_reaped_children()?;
         let output = Command::new(&self.program)
