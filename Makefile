@@ -36,7 +36,7 @@ test: ## Run every test against throw-away stores
 		$(TARGET)/debug/handoff with-stores -- cargo test --workspace; \
 	fi
 
-bench: ## Measure the system against pgbench (ARGS=--quick: a smoke run)
+bench: ## Measure the system against pgbench (ARGS="--quick --only conversations")
 	cargo build --release --workspace --bins
 	$(TARGET)/release/bench $(ARGS)
 

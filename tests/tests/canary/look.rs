@@ -1,6 +1,7 @@
 //! Looks everywhere.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -40,7 +41,10 @@ impl Places {
     /// The places that hold a text, in whatever case, as it is or in hexadecimal as bytes are shown.
     pub(crate) fn with(&self, text: &str) -> Vec<String> {
         let text = text.to_lowercase();
-        let bytes: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
+        let mut bytes = String::new();
+        for byte in text.bytes() {
+            write!(bytes, "{byte:02x}").unwrap();
+        }
         let found = self.0.iter().filter(|(_, held)| {
             let held = held.to_lowercase();
             held.contains(&text) || held.contains(&bytes)

@@ -28,7 +28,6 @@ const TABLES: [&str; 9] = [
 async fn nothing_is_left(system: System) {
     let mut garden = Garden::new(&system).await;
     let person = garden.plant(&system).await;
-    let innocent = garden.innocent().to_owned();
     let caller = system.caller();
     let search = format!("/v1/search/conversations?query={}", garden.planted_in_a_message());
     let hits = async || {
@@ -52,7 +51,7 @@ async fn nothing_is_left(system: System) {
         );
     }
     assert!(found.iter().any(|place| place == "redis handoff:events"), "{found:?}");
-    assert!(!before.with(&innocent).is_empty());
+    assert!(!before.with(plant::INNOCENT).is_empty());
 
     let asked = caller
         .patch(format!("/v1/endusers/{person}/anonymize?force=true"), Value::Null)
@@ -70,7 +69,7 @@ async fn nothing_is_left(system: System) {
     for root in [plant::ROOT, plant::NUMBERS] {
         assert_eq!(after.with(root), [""; 0], "{root} is still there");
     }
-    assert!(!after.with(&innocent).is_empty(), "nobody else is touched");
+    assert!(!after.with(plant::INNOCENT).is_empty(), "nobody else is touched");
     assert_eq!(hits().await, 0);
     let retried = garden.retry().await;
     assert_eq!(retried.status, 409, "{}", retried.json());
@@ -82,6 +81,9 @@ async fn nothing_is_left(system: System) {
             .json();
         assert_eq!(shown["data"]["_type"], "AnonymizedConversation", "{shown}");
     }
+    let other = format!("/v1/conversations/{}/messages", garden.of_another());
+    let other = caller.get(other).send().await.json();
+    assert_eq!(other["data"][0]["attributes"]["content"]["value"], "of somebody else");
     assert_eq!(
         Places::of(&system).await.with(plant::ROOT),
         [""; 0],

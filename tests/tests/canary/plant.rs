@@ -13,12 +13,16 @@ use serde_json::{Value, json};
 pub(crate) const ROOT: &str = "kanarie";
 /// Every planted number has this in it.
 pub(crate) const NUMBERS: &str = "4599887";
+/// The address of somebody who is not anonymized.
+pub(crate) const INNOCENT: &str = "harry@home.example";
 
 pub(crate) struct Garden {
     caller: Caller,
     planted: BTreeSet<String>,
     in_a_message: String,
     conversations: BTreeSet<i64>,
+    /// A conversation of somebody else.
+    of_another: i64,
     /// A request that was answered with what is planted, under the key `0`.
     first: Value,
     keys: usize,
@@ -42,6 +46,7 @@ impl Garden {
             planted: BTreeSet::new(),
             in_a_message: String::new(),
             conversations: BTreeSet::new(),
+            of_another: 0,
             first: Value::Null,
             keys: 0,
             agent: String::new(),
@@ -71,13 +76,12 @@ impl Garden {
         &self.in_a_message
     }
 
-    pub(crate) fn conversations(&self) -> &BTreeSet<i64> {
-        &self.conversations
+    pub(crate) fn of_another(&self) -> i64 {
+        self.of_another
     }
 
-    /// The address of somebody who is not anonymized.
-    pub(crate) fn innocent(&self) -> &'static str {
-        "harry@home.example"
+    pub(crate) fn conversations(&self) -> &BTreeSet<i64> {
+        &self.conversations
     }
 
     /// Sends the first request again.
@@ -151,7 +155,7 @@ impl Garden {
              "additionalEmails": [self.email()], "additionalPhoneNumbers": [self.number()],
              "firstName": self.word(), "lastName": self.word(), "middleNames": [self.word()],
              "avatarUrl": self.url(), "externalId": self.word()},
-            {"displayName": "Harry", "email": self.innocent()},
+            {"displayName": "Harry", "email": INNOCENT},
         ]});
         let made = self.caller.post("/v1/endusers/bulk", self.first.clone());
         let made = made.once("canary-first").send().await;
@@ -161,7 +165,8 @@ impl Garden {
         let other = made[1]["data"]["id"].as_str().unwrap();
         let chat = json!({"requesterId": other, "widgetId": platform::id::random(), "_type": "Chat",
             "message": {"content": {"value": "of somebody else", "_type": "Text"}, "_type": "Inbound"}});
-        self.send(Method::POST, "conversations", chat).await;
+        let chat = self.send(Method::POST, "conversations", chat).await;
+        self.of_another = chat["id"].as_i64().unwrap();
         // Replaced, so that only the first answers know the first ones.
         let changed = json!({"displayName": self.word(), "email": self.email(), "phoneNumber": self.number()});
         self.send(Method::PATCH, &format!("endusers/{id}"), changed).await;
@@ -214,7 +219,10 @@ impl Garden {
     async fn fill(&mut self, id: i64) {
         let path = |rest: &str| format!("conversations/{id}/{rest}");
         let (inbound, outbound) = (self.inbound(), self.outbound());
-        self.in_a_message = inbound["content"]["value"].as_str().unwrap().to_owned();
+        inbound["content"]["value"]
+            .as_str()
+            .unwrap()
+            .clone_into(&mut self.in_a_message);
         self.send(Method::POST, &path("messages"), inbound).await;
         self.send(Method::POST, &path("messages"), outbound).await;
         let note = json!({"message": self.word(), "agentId": self.agent});
@@ -261,20 +269,27 @@ impl Garden {
             let made = client.ingest_conversation(key.request(self.org, conversation)).await;
             let id = made.unwrap().into_inner().conversation.unwrap().id;
             self.conversations.insert(id);
-            let message = wire::IngestMessageRequest {
-                conversation_id: id,
-                r#type: kind,
-                direction: wire::Direction::Inbound.into(),
-                author_id: None,
-                content: Some(wire::Content {
-                    r#type: wire::ContentType::Text.into(),
-                    value: self.word(),
-                }),
-                attachments: vec![self.attachment()],
-                details: Some(self.message_details()),
-                external_id: Some(self.word()),
-            };
-            client.ingest_message(key.request(self.org, message)).await.unwrap();
+            // He also writes in the conversation of somebody else.
+            for (id, author) in [(id, None), (self.of_another, Some(person.to_owned()))] {
+                let message = self.message(id, kind, author);
+                client.ingest_message(key.request(self.org, message)).await.unwrap();
+            }
+        }
+    }
+
+    fn message(&mut self, conversation_id: i64, kind: i32, author_id: Option<String>) -> wire::IngestMessageRequest {
+        wire::IngestMessageRequest {
+            conversation_id,
+            r#type: kind,
+            direction: wire::Direction::Inbound.into(),
+            author_id,
+            content: Some(wire::Content {
+                r#type: wire::ContentType::Text.into(),
+                value: self.word(),
+            }),
+            attachments: vec![self.attachment()],
+            details: Some(self.message_details()),
+            external_id: Some(self.word()),
         }
     }
 

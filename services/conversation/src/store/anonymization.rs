@@ -160,6 +160,10 @@ impl Anonymizer {
                 return Ok(false);
             }
         }
+        // What he wrote to others is anonymized by requests of its own, which this one waits for.
+        if Store::queue_messages(&self.db, due, id).await? > 0 || Store::waits_for_others(&self.db, due).await? {
+            return Ok(false);
+        }
         let person = id.to_string();
         self.idempotency
             .erase(&self.db, due.org, &format!("people/{id}"), None)
@@ -364,6 +368,54 @@ impl Store {
             done_to: row.done_to,
             failures: row.failures,
         }))
+    }
+
+    /// Queues the anonymization of some of the messages that an end user has written, those of his own conversations being
+    /// done; how many that are.
+    async fn queue_messages(db: &Db, due: &Due, author: Uuid) -> Result<u64, ConversationError> {
+        let messages = sqlx::query!(
+            "select m.conversation_id, m.id from conversation.messages m
+             where m.org_id = $1 and m.author_id = $2 and m.direction = 1 and m.anonymized_at is null
+                   and not exists (select from conversation.anonymizations a
+                                   where a.org_id = $1 and a.target = 2 and a.processed_at is null
+                                         and a.target_id = m.conversation_id || '_' || m.id)
+             limit $3",
+            due.org.0,
+            author,
+            BATCH,
+        )
+        .fetch_all(db)
+        .await?;
+        let targets = messages
+            .iter()
+            .map(|row| Target::Message(row.conversation_id, row.id).to_string());
+        let targets: Vec<String> = targets.collect();
+        let ids: Vec<Uuid> = targets.iter().map(|_| platform::id::new()).collect();
+        let queued = sqlx::query!(
+            "insert into conversation.anonymizations (org_id, id, target, target_id, requested_by, parent_id)
+             select $1, m.id, 2, m.target, $2, $3 from unnest($4::uuid[], $5::text[]) as m (id, target)
+             on conflict do nothing",
+            due.org.0,
+            due.requested_by,
+            due.id,
+            &ids,
+            &targets,
+        )
+        .execute(db)
+        .await?;
+        Ok(queued.rows_affected())
+    }
+
+    /// Whether requests that were queued for this one are not processed yet.
+    async fn waits_for_others(db: &Db, due: &Due) -> Result<bool, ConversationError> {
+        Ok(sqlx::query_scalar!(
+            r#"select exists (select from conversation.anonymizations
+                              where org_id = $1 and due_at is not null and parent_id = $2) as "waits!""#,
+            due.org.0,
+            due.id,
+        )
+        .fetch_one(db)
+        .await?)
     }
 
     /// Everything is erased; whether nobody had said so before.

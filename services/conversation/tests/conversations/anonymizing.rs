@@ -4,6 +4,8 @@ mod asking;
 mod redis;
 mod working;
 
+use std::fmt::Write as _;
+
 use platform::server::Readiness;
 use proto::conversation::v1 as wire;
 use sqlx::{AssertSqlSafe, Row as _};
@@ -93,7 +95,10 @@ impl World {
         .await
         .unwrap();
         assert!(tables.len() > 20, "{tables:?}");
-        let bytes: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
+        let mut bytes = String::new();
+        for byte in text.bytes() {
+            write!(bytes, "{byte:02x}").unwrap();
+        }
         for table in tables {
             let rows = sqlx::query(AssertSqlSafe(table)).fetch_all(&self.db).await.unwrap();
             let found = rows.iter().any(|row| {

@@ -102,7 +102,13 @@ impl World {
         let link = Link::local();
         // What is done in the background waits for a replica.
         let server = server_on(&db, &settings_link, &service_key, no_redis());
-        let background = ["follow-ups", "anonymizations", "inactive chats", "escalation reminders"];
+        let background = [
+            "relay",
+            "follow-ups",
+            "anonymizations",
+            "inactive chats",
+            "escalation reminders",
+        ];
         let running = background.into_iter().fold(server, Server::without).build();
         link.lead_to(&running.stack());
         let (listener, stop) = (

@@ -13,8 +13,10 @@ async fn every_index_of_a_business_table_begins_with_the_organization(pool: PgPo
     let others: Vec<String> = sqlx::query_scalar(
         "select i.indexrelid::regclass::text from pg_index i
          join pg_class t on t.oid = i.indrelid
-         join pg_attribute a on a.attrelid = t.oid and a.attnum = i.indkey[0]
-         where t.relnamespace = 'conversation'::regnamespace and a.attname <> 'org_id'
+         left join pg_attribute a on a.attrelid = t.oid and a.attnum = i.indkey[0]
+         where t.relnamespace = 'conversation'::regnamespace
+           and case when i.indkey[0] = 0 then pg_get_expr(i.indexprs, t.oid) not like 'conversation.search_scope(org_id,%'
+                    else a.attname <> 'org_id' end
            and t.relname not in ('outbox', 'inbox', 'inbox_subjects', 'parked_events', 'leases', 'relay_streams',
                                  'idempotency_keys', '_sqlx_migrations')
          order by 1",

@@ -149,3 +149,45 @@ fn in_the_way(error: &sqlx::Error) -> bool {
     fault::database_kind(error) == Kind::Busy
         || matches!(error, sqlx::Error::Database(error) if error.is_unique_violation())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A change that nobody makes.
+    #[derive(Debug)]
+    struct Waiting;
+
+    #[derive(Debug, thiserror::Error)]
+    enum Error {
+        #[error(transparent)]
+        Batch(#[from] Failure),
+        #[error(transparent)]
+        Storage(#[from] sqlx::Error),
+    }
+
+    impl Change for Waiting {
+        type Answer = ();
+        type Error = Error;
+        type Claim = ();
+
+        fn claims(&self) -> impl Iterator<Item = ()> {
+            std::iter::empty()
+        }
+
+        async fn commit(_: &mut PgConnection, changes: &[Self]) -> Result<Vec<Result<(), Error>>, sqlx::Error> {
+            Ok(changes.iter().map(|_| Ok(())).collect())
+        }
+    }
+
+    #[tokio::test]
+    async fn one_more_than_may_wait_is_refused_at_once() {
+        let (commits, _committer) = Commits::new();
+        let mut waiting: Vec<_> = (0..QUEUE).map(|_| Box::pin(commits.submit(Waiting))).collect();
+        for change in &mut waiting {
+            assert!(futures::poll!(change).is_pending());
+        }
+        let refused = commits.submit(Waiting).await.unwrap_err();
+        assert!(matches!(refused, Error::Batch(Failure::Full)), "{refused:?}");
+    }
+}

@@ -267,6 +267,43 @@ async fn an_end_user_goes_with_all_his_conversations(_: PgPoolOptions, options: 
 }
 
 #[sqlx::test(migrator = "conversation_service::MIGRATOR")]
+async fn what_an_end_user_wrote_to_others_goes_too(_: PgPoolOptions, options: PgConnectOptions) {
+    let world = World::new(options).await;
+    let redis = Redis::start().await;
+    let worker = world.run(&redis).await;
+    let other = crate::support::person(&world.db, world.own.org, "Eve", false).await;
+    let id = world.chat().await;
+    for (author, text) in [(other.clone(), SECRET), (world.own.agents[0].clone(), "kept")] {
+        let message = wire::IngestMessageRequest {
+            conversation_id: id,
+            r#type: wire::MessageType::Chat.into(),
+            direction: if text == SECRET { 1 } else { 2 },
+            author_id: Some(author),
+            content: crate::support::text(text),
+            ..Default::default()
+        };
+        world
+            .client
+            .clone()
+            .ingest_message(world.internal(message))
+            .await
+            .unwrap();
+    }
+    let request = world.anonymize(end_user(&other, false)).await;
+    world.until_processed(&request.id).await;
+    assert!(!world.keeps(SECRET).await && !redis.events().await.concat().contains(SECRET));
+    let shown = world.conversation(id).await;
+    assert_eq!((shown.anonymized_at, shown.state()), (None, ConversationState::Open));
+    let messages = world.messages(id).await;
+    let texts: Vec<_> = messages
+        .iter()
+        .map(|message| message.content.clone().map(|content| content.value))
+        .collect();
+    assert_eq!(texts, [Some("hello".to_owned()), None, Some("kept".to_owned())]);
+    worker.stop().await;
+}
+
+#[sqlx::test(migrator = "conversation_service::MIGRATOR")]
 async fn who_begins_a_conversation_meanwhile_is_refused_or_it_goes_too(_: PgPoolOptions, options: PgConnectOptions) {
     let world = World::new(options).await;
     let redis = Redis::start().await;
