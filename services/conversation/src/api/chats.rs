@@ -13,13 +13,13 @@ use uuid::Uuid;
 use super::transitions::{about, lock, owner, save};
 use super::{Api, conversation_wire, methods};
 use crate::domain::channel::Channel;
-use crate::domain::chats::Ended;
 use crate::domain::chats::escalation::{self, Channel as Deflection};
+use crate::domain::chats::{Ended, Holder};
 use crate::domain::conversation::{
     Content, ContentType, ConversationType, Details, File, Locked, Message, MessageDetails, MessageType,
 };
 use crate::domain::people::Person;
-use crate::domain::state::{self, Direction, Named, State};
+use crate::domain::state::{self, Direction, State};
 use crate::domain::{ConversationError, field};
 use crate::store::Store;
 use crate::store::conversations::{NewConversation, Wanted};
@@ -63,17 +63,14 @@ methods! {
 
 /// Locks a chat, which has a session from then on.
 async fn lock_chat(call: &Call, tx: &mut PgConnection, id: i64) -> Result<Locked, ConversationError> {
-    let mut locked = lock(call, tx, id).await.map_err(|error| match error {
+    let locked = lock(call, tx, id).await.map_err(|error| match error {
         ConversationError::ConversationNotFound => ConversationError::ChatNotFound,
         error => error,
     })?;
-    if locked.kind != ConversationType::Chat || locked.channel != Channel::WidgetChat {
+    if !locked.is_chat() {
         return Err(ConversationError::ChatNotFound);
     }
-    if !locked.has_chat {
-        Store::open_session(call.org(), tx, id).await?;
-        locked.has_chat = true;
-    }
+    Store::open_session(call.org(), tx, id).await?;
     Ok(locked)
 }
 
@@ -302,21 +299,13 @@ impl Api {
         self.once(&call, "ResumeChat", &message, async |tx| {
             let org = call.org();
             let locked = lock_running(&call, tx, message.id).await?;
-            let is_virtual = is_virtual(&call, tx, locked.standing.agent.as_ref()).await?;
+            let is_virtual = Store::chat(org, &mut *tx, locked.id).await?.holder() == Holder::VirtualAgent;
             let outcome = state::chats::resume(&locked.standing, is_virtual, locked.default_queue.clone())?;
             save(&call, tx, &locked, outcome, locked.requester.id).await?;
             let chat = Some(self.show(org, tx, locked.id).await?);
             Ok(about(locked.id, wire::ResumeChatResponse { chat }))
         })
         .await
-    }
-}
-
-/// Whether somebody is a virtual agent.
-async fn is_virtual(call: &Call, tx: &mut PgConnection, agent: Option<&Named>) -> Result<bool, ConversationError> {
-    match agent {
-        Some(agent) => Store::hold_virtual_agent(call.org(), tx, agent.id).await,
-        None => Ok(false),
     }
 }
 

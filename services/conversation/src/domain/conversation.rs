@@ -177,10 +177,15 @@ pub(crate) struct Locked {
     pub(crate) event_sequence: i64,
     /// The organization's default queue.
     pub(crate) default_queue: Option<Named>,
-    /// It has a chat session beside it.
-    pub(crate) has_chat: bool,
     /// How its chat ends, for a step that ends it and knows.
     pub(crate) ending: Option<Ended>,
+}
+
+impl Locked {
+    /// Whether it can have a chat session beside it.
+    pub(crate) fn is_chat(&self) -> bool {
+        self.kind == ConversationType::Chat && self.channel == Channel::WidgetChat
+    }
 }
 
 /// Whether a content is plain. Numbers are those of conversation.proto.

@@ -29,10 +29,12 @@ const EVERY: Duration = Duration::from_millis(500);
 const LEASE: Duration = Duration::from_secs(30);
 /// What waits for the relay is looked at again after this.
 const SOON: Duration = Duration::from_millis(200);
+/// How often in a row.
+const GLANCES: usize = 5;
 /// The first wait after a failure; it doubles with each further one, up to a minute.
 const RETRY: Duration = Duration::from_secs(1);
 /// Conversations of an end user that are worked on together: their events are published while the next ones are erased.
-const BATCH: i64 = 50;
+const BATCH: i64 = 20;
 
 /// A request that somebody is at.
 #[derive(Clone, Debug)]
@@ -121,13 +123,12 @@ impl Anonymizer {
         match due.target {
             Target::Conversation(id) => {
                 self.erase_conversation(due, id).await?;
-                self.forget(due.org, &format!("conversations/{id}"), None).await
+                self.forget_all(due.org, vec![id]).await
             }
             Target::Message(conversation, id) => {
                 self.erase_message(due.org, conversation, id).await?;
                 let message = id.to_string();
-                self.forget(due.org, &format!("conversations/{conversation}"), Some(&message))
-                    .await
+                self.forget(due.org, conversation, Some(&message)).await
             }
             Target::EndUser(id) => self.end_user(due, id, stop).await,
         }
@@ -145,13 +146,7 @@ impl Anonymizer {
             for conversation in &conversations {
                 self.erase_conversation(due, *conversation).await?;
             }
-            let mut all = true;
-            for conversation in &conversations {
-                all &= self
-                    .forget(due.org, &format!("conversations/{conversation}"), None)
-                    .await?;
-            }
-            if !all {
+            if !self.forget_all(due.org, conversations).await? {
                 return Ok(false);
             }
             done_to = last;
@@ -173,6 +168,25 @@ impl Anonymizer {
             .erase(&self.db, due.org, "people", Some(&person))
             .await?;
         Ok(true)
+    }
+
+    /// [`Anonymizer::forget`] for conversations; whether that was all. The relay is waited for a moment, which is cheaper
+    /// than to begin again with all of them.
+    async fn forget_all(&self, org: OrgId, mut conversations: Vec<i64>) -> Result<bool, Trouble> {
+        for _ in 0..GLANCES {
+            let mut left = Vec::new();
+            for conversation in conversations {
+                if !self.forget(org, conversation, None).await? {
+                    left.push(conversation);
+                }
+            }
+            if left.is_empty() {
+                return Ok(true);
+            }
+            conversations = left;
+            tokio::time::sleep(SOON).await;
+        }
+        Ok(false)
     }
 
     /// Erases a person's own row, and tells the others.
@@ -243,19 +257,23 @@ impl Anonymizer {
         self.outbox.record(tx, None, event).await
     }
 
-    /// Erases first answers and events about a subject, once nothing more is said about it; whether that was all.
-    async fn forget(&self, org: OrgId, subject: &str, mentioning: Option<&str>) -> Result<bool, Trouble> {
+    /// Erases first answers and events about a conversation and its chat, once nothing more is said about it; whether that
+    /// was all.
+    async fn forget(&self, org: OrgId, conversation: i64, mentioning: Option<&str>) -> Result<bool, Trouble> {
         self.outbox.wake();
-        self.idempotency.erase(&self.db, org, subject, mentioning).await?;
-        let what = Erased {
-            org,
-            subject,
-            mentioning,
-            except: &TOLD,
-        };
-        let scrubbed = self.erasure.scrub(&self.db, &what).await?;
-        let deleted = self.erasure.delete_entries(&self.db, &what).await?;
-        Ok(scrubbed && deleted)
+        let mut all = true;
+        for subject in [format!("conversations/{conversation}"), format!("chats/{conversation}")] {
+            self.idempotency.erase(&self.db, org, &subject, mentioning).await?;
+            let what = Erased {
+                org,
+                subject: &subject,
+                mentioning,
+                except: &TOLD,
+            };
+            all &= self.erasure.scrub(&self.db, &what).await?;
+            all &= self.erasure.delete_entries(&self.db, &what).await?;
+        }
+        Ok(all)
     }
 }
 

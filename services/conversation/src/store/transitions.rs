@@ -109,7 +109,6 @@ struct LockedRow {
     message_count: i32,
     activity_sequence: i32,
     event_sequence: i64,
-    has_chat: bool,
     now: Time,
 }
 
@@ -140,7 +139,6 @@ impl From<LockedRow> for Locked {
             activity_sequence: row.activity_sequence,
             event_sequence: row.event_sequence,
             default_queue: named(row.default_queue_id, row.default_queue_name),
-            has_chat: row.has_chat,
             ending: None,
         }
     }
@@ -188,8 +186,6 @@ impl Store {
                       c.details as "details: Json<Details>", c.parent_id, c.follow_up_at,
                       c.anonymized_at is not null as "anonymized!", c.message_count, c.activity_sequence,
                       c.event_sequence,
-                      c.channel = 3 and exists(select from conversation.chats s
-                                               where s.org_id = c.org_id and s.conversation_id = c.id) as "has_chat!",
                       clock_timestamp() as "now!"
                from unnest($1::uuid[], $2::bigint[]) with ordinality as i (org_id, id, n)
                join conversation.conversations c on c.org_id = i.org_id and c.id = i.id
@@ -227,9 +223,7 @@ impl Store {
                          null::uuid as default_queue_id, null as default_queue_name,
                          c.details as "details: Json<Details>", c.parent_id, c.follow_up_at,
                          false as "anonymized!", c.message_count, c.activity_sequence, c.event_sequence,
-                         c.channel = 3 and exists(select from conversation.chats s
-                                               where s.org_id = c.org_id and s.conversation_id = c.id) as "has_chat!",
-                      clock_timestamp() as "now!""#,
+                         clock_timestamp() as "now!""#,
             org.0,
             id,
             agent,
@@ -274,12 +268,13 @@ impl Store {
     }
 
     /// Saves what happened to locked conversations, with their lines of the activity log and their events, in one
-    /// statement. Each event shows its conversation as it is after all of that.
+    /// statement. Each event shows its conversation as it is after all of that. Then their chats follow.
     pub(super) async fn save_conversations(tx: &mut PgConnection, saved: Vec<Saved<'_>>) -> Result<(), sqlx::Error> {
         fn column<'a, T>(saved: &'a [Saved<'_>], value: impl Fn(&'a Saved<'_>) -> T) -> Vec<T> {
             saved.iter().map(value).collect()
         }
-        let followed: Vec<_> = saved.iter().filter_map(Followed::of).collect();
+        let chats = saved.iter().filter(|saved| saved.locked.is_chat());
+        let followed: Vec<_> = chats.map(Followed::of).collect();
         let (orgs, ids) = (
             column(&saved, |saved| saved.org.0),
             column(&saved, |saved| saved.locked.id),
@@ -305,8 +300,9 @@ impl Store {
             }
         }
         let lines = Lines::new(lines);
-        sqlx::query!(
-            "with saved as (
+        // Ids are the same for every organization, so one stands for one conversation.
+        let with_chat = sqlx::query_scalar!(
+            r#"with saved as (
                  update conversation.conversations c
                  set state_updated_at = case when c.state = s.state then c.state_updated_at else s.at end, state = s.state,
                      assigned_at = case when s.agent_id is null then null
@@ -322,7 +318,7 @@ impl Store {
                              $7::timestamptz[], $8::integer[], $9::integer[], $10::timestamptz[])
                      as s (org_id, id, state, agent_id, queue_id, enqueued, follow_up_at, messages, lines, at)
                  where c.org_id = s.org_id and c.id = s.id
-                 returning c.org_id, c.id, c as row
+                 returning c.org_id, c.id, c.channel, c as row
              ),
              told as materialized (
                  select saved.org_id, saved.id, s.snapshot from saved, conversation.snapshots(saved.row) s
@@ -338,13 +334,18 @@ impl Store {
                  insert into conversation.activity_log (org_id, conversation_id, sequence, id, at, type, author_id,
                                                         attributes)
                  select org_id, conversation_id, sequence, id, at, type, author_id, attributes from line
+             ),
+             recorded as (
+                 insert into conversation.outbox (org_id, event_id, stream, type, subject, sequence, traceparent, data)
+                 select l.org_id, l.event_id, 'handoff:events', l.event, 'conversations/' || l.conversation_id,
+                        l.event_sequence, l.traceparent,
+                        (l.data || jsonb_build_object('conversation', told.snapshot))::text
+                 from line l join told on told.org_id = l.org_id and told.id = l.conversation_id
+                 order by l.n
              )
-             insert into conversation.outbox (org_id, event_id, stream, type, subject, sequence, traceparent, data)
-             select l.org_id, l.event_id, 'handoff:events', l.event, 'conversations/' || l.conversation_id,
-                    l.event_sequence, l.traceparent,
-                    (l.data || jsonb_build_object('conversation', told.snapshot))::text
-             from line l join told on told.org_id = l.org_id and told.id = l.conversation_id
-             order by l.n",
+             select saved.id as "id!" from saved
+             where saved.channel = 3 and exists (select from conversation.chats s
+                                                 where s.org_id = saved.org_id and s.conversation_id = saved.id)"#,
             &orgs,
             &ids,
             &states,
@@ -369,9 +370,9 @@ impl Store {
             &traceparents as &[Option<&str>],
             &lines.data,
         )
-        .execute(&mut *tx)
+        .fetch_all(&mut *tx)
         .await?;
-        for followed in followed {
+        for followed in followed.into_iter().filter(|followed| with_chat.contains(&followed.id)) {
             Self::follow_chat(tx, followed).await?;
         }
         Ok(())

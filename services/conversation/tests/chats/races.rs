@@ -72,6 +72,20 @@ async fn two_claims_and_the_end_at_once_leave_one_story(_: PgPoolOptions, option
 }
 
 #[sqlx::test(migrator = "conversation_service::MIGRATOR")]
+async fn whoever_takes_a_chat_while_its_session_begins_completes_the_escalation(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let scene = Scene::new(options).await;
+    for _ in 0..15 {
+        let id = scene.world.chat().await;
+        let (begun, ()) = tokio::join!(scene.escalate(id), scene.claim(id, 0));
+        assert_eq!(scene.status(id).await, ChatStatus::Assigned);
+        assert_eq!(scene.escalation(begun.id).await.status(), EscalationStatus::Escalated);
+    }
+}
+
+#[sqlx::test(migrator = "conversation_service::MIGRATOR")]
 async fn a_chat_ends_once_whoever_ends_it(_: PgPoolOptions, options: PgConnectOptions) {
     let scene = Scene::new(options).await;
     let id = scene.start(scene.people).await;

@@ -6,7 +6,7 @@ use proto::conversation::v1 as wire;
 use sqlx::PgConnection;
 use tonic::{Response, Status};
 
-use super::{is_virtual, lock_chat, lock_running, show};
+use super::{lock_chat, lock_running, show};
 use crate::api::transitions::{about, owner, save};
 use crate::api::{Api, Done};
 use crate::domain::chats::Holder;
@@ -57,15 +57,6 @@ fn progress(field: &str, number: i32) -> Result<Option<Progress>, Violation> {
     }
 }
 
-async fn holder(call: &Call, tx: &mut PgConnection, locked: &Locked) -> Result<Holder, ConversationError> {
-    let agent = locked.standing.agent.as_ref();
-    Ok(match (agent, is_virtual(call, tx, agent).await?) {
-        (None, _) => Holder::Nobody,
-        (Some(_), true) => Holder::VirtualAgent,
-        (Some(_), false) => Holder::Person,
-    })
-}
-
 /// Hands a chat over to the people of its queue.
 async fn hand_over(call: &Call, tx: &mut PgConnection, locked: &Locked) -> Result<(), ConversationError> {
     let outcome = state::chats::escalate(&locked.standing, locked.default_queue.clone())?;
@@ -81,7 +72,7 @@ async fn escalate(
     force: bool,
 ) -> Result<Escalation, ConversationError> {
     let org = call.org();
-    let holder = holder(call, tx, locked).await?;
+    let holder = Store::chat(org, &mut *tx, locked.id).await?.holder();
     if holder == Holder::Person {
         // Somebody was faster than the request: what the caller wants is true already.
         let newest = Store::newest_escalation(org, &mut *tx, locked.id).await?;
@@ -128,7 +119,7 @@ impl Api {
         escalation: &Escalation,
         channel: Channel,
     ) -> Result<Escalation, ConversationError> {
-        let holder = holder(call, tx, locked).await?;
+        let holder = Store::chat(call.org(), &mut *tx, locked.id).await?.holder();
         let Escalation { status, deflection, .. } = *escalation;
         let next = escalation::choose(status, deflection, escalation.channel, holder, channel)?;
         if next == status {

@@ -18,6 +18,15 @@ impl Store {
         tx: &mut PgConnection,
         id: i64,
     ) -> Result<i64, ConversationError> {
+        sqlx::query!(
+            "update conversation.chats
+             set context = null, end_user_update = null, end_user_update_at = null, idle_since = null, dismissed_since = null
+             where org_id = $1 and conversation_id = $2",
+            org.0,
+            id,
+        )
+        .execute(&mut *tx)
+        .await?;
         Ok(sqlx::query_scalar!(
             "update conversation.conversations
              set subject = null, language = null, details = '{}', external_id = null, follow_up_at = null,
@@ -70,6 +79,13 @@ impl Store {
         while Self::erase_messages(org, db, conversation).await? == full {}
         while Self::erase_notes(org, db, conversation).await? == full {}
         while Self::erase_activity(org, db, conversation).await? == full {}
+        sqlx::query!(
+            "delete from conversation.chat_custom_data where org_id = $1 and conversation_id = $2",
+            org.0,
+            conversation,
+        )
+        .execute(db)
+        .await?;
         sqlx::query!(
             "delete from conversation.conversation_attributes where org_id = $1 and conversation_id = $2",
             org.0,

@@ -14,10 +14,10 @@ use crate::domain::chats::{Clock, Consequences, Ended, Participation, Session, S
 use crate::domain::state::Standing;
 use crate::store::transitions::Saved;
 
-/// A step of a conversation that has a chat.
+/// What happened to a conversation that may have a chat.
 pub(in crate::store) struct Followed {
     org: OrgId,
-    id: i64,
+    pub(in crate::store) id: i64,
     now: Time,
     traceparent: Option<String>,
     before: Standing,
@@ -28,12 +28,9 @@ pub(in crate::store) struct Followed {
 }
 
 impl Followed {
-    /// What happened to a conversation; nothing when it has no chat.
-    pub(in crate::store) fn of(saved: &Saved<'_>) -> Option<Self> {
+    /// What happened to a conversation.
+    pub(in crate::store) fn of(saved: &Saved<'_>) -> Self {
         let locked = saved.locked;
-        if !locked.has_chat {
-            return None;
-        }
         let said = saved.lines.iter().map(|(line, _)| line);
         let said = said.filter(|line| line.entry.event == "conversation.message_added");
         let said = said.map(|line| {
@@ -44,7 +41,7 @@ impl Followed {
             (spoken, line.entry.data.clone())
         });
         let traceparent = saved.lines.last().and_then(|(_, traceparent)| *traceparent);
-        Some(Self {
+        Self {
             org: saved.org,
             id: locked.id,
             now: locked.now,
@@ -53,7 +50,7 @@ impl Followed {
             after: saved.standing.clone(),
             ending: locked.ending,
             said: said.collect(),
-        })
+        }
     }
 }
 

@@ -229,7 +229,7 @@ async fn an_end_user_goes_with_all_his_conversations(_: PgPoolOptions, options: 
     let other = ok!(world.create_conversation(begun)).conversation.unwrap().id;
     // More than are worked on together, the first of them closed and the last one anonymized already.
     let mut ids = vec![telling(&world).await];
-    for _ in 0..60 {
+    for _ in 0..24 {
         ids.push(world.chat().await);
     }
     let last = *ids.last().unwrap();
