@@ -210,7 +210,10 @@ async fn setting(
                 data::CONTENT.len()
             ),
         ),
-        ("threads", format!("{} in each process of the system", system::workers())),
+        (
+            "threads",
+            format!("{} in each process of the system", system::workers()),
+        ),
         ("extent", format!("{rounds} rounds of {seconds} s each")),
     ])
 }
