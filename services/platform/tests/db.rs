@@ -1,7 +1,5 @@
 //! Connections that come back.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests panic as tests do")]
-
 use std::sync::Arc;
 
 use parking_lot::Mutex;
