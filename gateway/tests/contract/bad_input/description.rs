@@ -18,8 +18,9 @@ pub(super) struct Operation {
 static DESCRIPTION: LazyLock<Value> = LazyLock::new(|| serde_json::from_str(&gateway::document()).unwrap());
 
 /// The paths of the conversations dialect, whose failures have another form: its own tests send it bad input.
-const OTHER_DIALECT: [&str; 9] = [
+const OTHER_DIALECT: [&str; 10] = [
     "/v1/agents",
+    "/v1/anonymization",
     "/v1/contact-endpoints",
     "/v1/conversations",
     "/v1/custom-attributes",

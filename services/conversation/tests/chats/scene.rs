@@ -1,7 +1,7 @@
 //! A world with what chats need: numbers of its people and queues, and a virtual agent.
 
 use platform::link::Link;
-use platform::server::Readiness;
+use platform::server::{Readiness, Stack};
 use proto::conversation::v1 as wire;
 use proto::conversation::v1::chat_service_client::ChatServiceClient;
 use proto::settings::v1::SetCompanySecretRequest;
@@ -17,6 +17,7 @@ pub(crate) struct Scene {
     pub(crate) world: World,
     /// Of another replica than the world's client.
     pub(crate) chats: ChatServiceClient<Link>,
+    _replica: Stack,
     /// The end user with the identifier `ada`.
     pub(crate) ada: i64,
     /// The agents Bo and Cy.
@@ -58,7 +59,8 @@ impl Scene {
     pub(crate) async fn new(options: PgConnectOptions) -> Self {
         let world = World::new(options).await;
         let link = Link::local();
-        link.lead_to(&world.replica().stack());
+        let replica = world.replica().stack();
+        link.lead_to(&replica);
         let bot = virtual_agent(&world, "Botty").await;
         let number = |table: &'static str, id: String| number(&world, table, id);
         let ada = number("people", world.own.end_user.clone()).await;
@@ -89,6 +91,7 @@ impl Scene {
         Self {
             world,
             chats: ChatServiceClient::new(link),
+            _replica: replica,
             ada,
             agents,
             bot,
