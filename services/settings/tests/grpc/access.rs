@@ -45,6 +45,7 @@ async fn a_key_without_the_scope_is_refused_by_every_method(_: PgPoolOptions, op
         update_human_support_settings: UpdateHumanSupportSettingsRequest,
         delete_human_support_settings: DeleteHumanSupportSettingsRequest,
         list_lead_mails: ListLeadMailsRequest,
+        verify_signed_data: VerifySignedDataRequest,
     );
     let public = 1;
     let methods = proto::ACCESS
