@@ -1,5 +1,5 @@
-//! Natural batching: whatever queued while the last batch was under way is the next batch. An idle queue hands a single
-//! job on at once; only a busy one may be told to gather more.
+//! Natural batching: whatever queued while the last batch was under way is the next batch. No added delay: an idle queue
+//! hands a single job on at once.
 
 pub mod commits;
 mod connection;
@@ -73,12 +73,7 @@ impl<J: Send + 'static, R: Send + 'static> Queue<J, R> {
     /// A queue of at most `capacity` waiting jobs, and the side that works them off.
     pub fn new(capacity: usize) -> (Self, Batches<J, R>) {
         let (sender, receiver) = mpsc::channel(capacity);
-        let batches = Batches {
-            jobs: receiver,
-            gather: Duration::ZERO,
-            busy: false,
-        };
-        (Self(sender), batches)
+        (Self(sender), Batches(receiver))
     }
 
     /// Queues a job and waits for its answer.
@@ -102,43 +97,24 @@ impl<J: Send + 'static, R: Send + 'static> Queue<J, R> {
 
 /// The working side of a [`Queue`].
 #[derive(Debug)]
-pub struct Batches<J, R> {
-    jobs: mpsc::Receiver<Item<J, R>>,
-    gather: Duration,
-    /// Whether the last batch was a large one.
-    busy: bool,
-}
-
-/// Jobs in a batch from which on those who submit them are many: more are about to come.
-const MANY: usize = 8;
+pub struct Batches<J, R>(mpsc::Receiver<Item<J, R>>);
 
 impl<J, R> Batches<J, R> {
-    /// After a batch of eight or more jobs, waits this long before the next one, so that it holds more: for work whose
-    /// cost is more by the batch than by the job.
-    #[must_use]
-    pub fn gathering(self, gather: Duration) -> Self {
-        Self { gather, ..self }
-    }
-
     /// The next batch: at least one and at most `most` jobs that somebody still waits for. `None` once `stop` is
     /// cancelled and the queue has run dry, or nobody can submit any more.
     pub async fn next(&mut self, most: usize, stop: &CancellationToken) -> Option<Vec<Item<J, R>>> {
         loop {
-            if self.busy && !self.gather.is_zero() {
-                tokio::time::sleep(self.gather).await;
-            }
             let mut batch = Vec::new();
             tokio::select! {
                 biased;
-                count = self.jobs.recv_many(&mut batch, most) => if count == 0 { return None },
+                count = self.0.recv_many(&mut batch, most) => if count == 0 { return None },
                 () = stop.cancelled() => {
-                    self.jobs.close();
-                    if self.jobs.recv_many(&mut batch, most).await == 0 {
+                    self.0.close();
+                    if self.0.recv_many(&mut batch, most).await == 0 {
                         return None;
                     }
                 }
             }
-            self.busy = batch.len() >= MANY;
             batch.retain(|item| !item.reply.is_closed() && item.queued.elapsed() < PATIENCE);
             if !batch.is_empty() {
                 return Some(batch);

@@ -35,10 +35,6 @@ pub struct Config {
     /// Messages in one commit at most.
     #[arg(long, env = "HANDOFF_WRITE_BATCH", default_value_t = 128)]
     pub write_batch: usize,
-    /// Milliseconds that a commit waits for more messages when the one before it held eight or more; 0: never. Fewer and
-    /// larger commits cost less for each message.
-    #[arg(long, env = "HANDOFF_WRITE_GATHER", default_value_t = 1, value_parser = clap::value_parser!(u16).range(..=100))]
-    pub write_gather: u16,
 }
 
 impl Default for Config {
@@ -47,7 +43,6 @@ impl Default for Config {
             write_shards: 1,
             write_queue: 2048,
             write_batch: 128,
-            write_gather: 1,
         }
     }
 }
@@ -91,12 +86,7 @@ pub(crate) struct Writers(Vec<Batches<Append, Answer>>, usize);
 
 impl Appends {
     pub(crate) fn new(config: &Config) -> (Self, Writers) {
-        let gather = Duration::from_millis(config.write_gather.into());
-        let queue = |_| {
-            let (queue, batches) = Queue::new(config.write_queue);
-            (queue, batches.gathering(gather))
-        };
-        let (shards, batches) = (0..config.write_shards).map(queue).unzip();
+        let (shards, batches) = (0..config.write_shards).map(|_| Queue::new(config.write_queue)).unzip();
         let appends = Self {
             shards,
             hasher: RandomState::new(),

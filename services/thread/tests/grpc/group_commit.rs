@@ -170,7 +170,6 @@ async fn a_full_queue_refuses_at_once_and_stores_nothing_of_what_it_refused() {
         write_shards: 1,
         write_queue: 4,
         write_batch: 2,
-        write_gather: 0,
     };
     let world = World::with(Layout {
         writes,
