@@ -111,7 +111,7 @@ async fn stream_events(call: Call) -> Result<Response, Failure> {
     }
     let query = call.query()?;
     let filter = Filter::read(&query)?;
-    let subscription = subscribe(&feeds.feed, &call.headers, &query)?;
+    let subscription = subscribe(&feeds.feed, &call.headers, &query).await?;
     let place = feeds.admit(call.caller.key_id).ok_or_else(|| {
         Failure::refuse(
             Kind::Exhausted,
@@ -153,13 +153,14 @@ fn every(period: Duration) -> Interval {
     interval
 }
 
-fn subscribe(feed: &Feed, headers: &HeaderMap, query: &Query<'_>) -> Result<Subscription, Failure> {
+async fn subscribe(feed: &Feed, headers: &HeaderMap, query: &Query<'_>) -> Result<Subscription, Failure> {
     let header = headers.get("last-event-id").filter(|value| !value.is_empty());
     let (field, position) = match header {
         Some(value) => ("Last-Event-ID", Some(value.to_str().unwrap_or_default())),
         None => ("lastEventId", query.text("lastEventId")?),
     };
     feed.subscribe(position)
+        .await
         .map_err(|error| Failure::invalid(field, error.to_string()))
 }
 

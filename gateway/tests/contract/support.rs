@@ -173,7 +173,6 @@ impl World {
                 master_key,
                 settings: link.clone(),
                 service_key: service_key.clone(),
-                feed: feed.clone(),
                 writes: thread_service::WriteConfig::default(),
             },
         )

@@ -87,7 +87,6 @@ pub(crate) async fn run(
             master_key: config.master_key.clone(),
             settings: link.clone(),
             service_key: config.service_key.clone(),
-            feed: feed.clone(),
             writes: config.writes,
         },
     );

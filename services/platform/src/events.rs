@@ -9,6 +9,7 @@ pub mod erasure;
 mod feed;
 mod lease;
 mod metrics;
+mod notices;
 pub mod redis;
 mod relay;
 
@@ -25,6 +26,7 @@ use crate::time::Time;
 
 pub use consumer::redrive;
 pub use feed::{BadPosition, Feed, FeedItem, Subscription};
+pub use notices::{Notice, listen};
 
 /// The two streams; an event is in exactly one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::RwLock;
 use platform::access::{OrgId, ServiceKey};
-use platform::events::{Feed, FeedItem};
+use platform::events::{self, Notice, redis};
 use platform::fault;
 use platform::link::Link;
 use proto::settings::v1::settings_service_client::SettingsServiceClient;
@@ -178,20 +178,15 @@ impl Chatbots {
     }
 
     /// Forgets what has changed, as soon as it is told. What is missed while Redis is down is renewed by age.
-    pub(crate) async fn follow(self, feed: Feed, stop: CancellationToken) -> anyhow::Result<()> {
-        let mut changes = feed.subscribe(None)?;
-        loop {
-            let item = tokio::select! {
-                item = changes.next() => item,
-                () = stop.cancelled() => return Ok(()),
-            };
-            match item {
-                FeedItem::Event { kind, org, subject, .. } if &*kind == "chatbot.changed" => {
-                    self.forget(org, subject.strip_prefix("chatbots/").unwrap_or(&subject));
-                }
-                FeedItem::Event { .. } => {}
-                FeedItem::Reset { .. } => self.known.write().clear(),
+    pub(crate) async fn follow(self, redis: redis::Config, stop: CancellationToken) -> anyhow::Result<()> {
+        events::listen(&redis, &stop, |notice| match notice {
+            Notice::Changed { org, kind, subject } if kind == "chatbot.changed" => {
+                self.forget(org, subject.strip_prefix("chatbots/").unwrap_or(&subject));
             }
-        }
+            Notice::Changed { .. } => {}
+            Notice::Missed => self.known.write().clear(),
+        })
+        .await;
+        Ok(())
     }
 }

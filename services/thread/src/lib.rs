@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 use platform::access::ServiceKey;
 use platform::db::Db;
-use platform::events::{self, Feed, Outbox};
+use platform::events::{self, Outbox};
 use platform::idempotency::Idempotency;
 use platform::link::Link;
 use platform::page::Tokens;
@@ -41,8 +41,6 @@ pub struct Dependencies {
     pub settings: Link,
     /// In whose name they are looked up.
     pub service_key: ServiceKey,
-    /// Where it hears of changed chatbots.
-    pub feed: Feed,
     /// The layout of the write path.
     pub writes: WriteConfig,
 }
@@ -70,7 +68,6 @@ pub async fn run(config: Config) -> ExitCode {
         |server, deps| {
             let dependencies = Dependencies {
                 db: deps.db,
-                feed: Feed::start(deps.redis.clone(), deps.stop),
                 redis: deps.redis,
                 master_key: deps.master_key,
                 settings: deps.settings,
@@ -92,7 +89,6 @@ pub fn mount(server: Server, dependencies: Dependencies) -> Server {
         master_key,
         settings,
         service_key,
-        feed,
         writes,
     } = dependencies;
     let outbox = Outbox::new(SCHEMA);
@@ -108,6 +104,7 @@ pub fn mount(server: Server, dependencies: Dependencies) -> Server {
     };
     let (write_db, write_outbox, read_db, ready_db) = (db.clone(), outbox.clone(), db.clone(), db.clone());
     let reminding = store.clone();
+    let changes = redis.clone();
     let api = api::Api {
         store,
         chatbots: chatbots.clone(),
@@ -125,6 +122,6 @@ pub fn mount(server: Server, dependencies: Dependencies) -> Server {
         .task("escalation reminders", move |stop| {
             store::reminders::run(reminding, stop)
         })
-        .task("chatbot changes", move |stop| chatbots.follow(feed, stop));
+        .task("chatbot changes", move |stop| chatbots.follow(changes, stop));
     events::relay(server, db, SCHEMA, &outbox, redis)
 }

@@ -1,8 +1,8 @@
 //! The live feed: every event as it is published, to any number of subscribers.
 //!
-//! One reader per process reads both streams into a ring that all subscribers read from. Who resumes at a position that
-//! the ring has passed reads from Redis until he is back in the ring. Where nobody can know any more whether something was
-//! missed, the subscriber is told so, once, and goes on from now.
+//! One reader per process reads both streams into a ring that all subscribers read from; it rests while there are none. Who
+//! resumes at a position that the ring has passed reads from Redis until he is back in the ring. Where nobody can know any
+//! more whether something was missed, the subscriber is told so, once, and goes on from now.
 
 mod history;
 mod reader;
@@ -12,9 +12,11 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::redis::{Backoff, Config, Id};
@@ -29,8 +31,10 @@ pub struct Feed(Arc<Shared>);
 
 struct Shared {
     ring: Mutex<Ring>,
-    /// Changes with the ring.
+    /// Changes with the ring. Its receivers are the subscribers.
     changed: watch::Sender<()>,
+    /// Told when there is one more of them.
+    wanted: Notify,
     history: History,
 }
 
@@ -39,6 +43,9 @@ impl fmt::Debug for Feed {
         f.write_str("Feed")
     }
 }
+
+/// A reader that rested is awake by then, or Redis is away.
+const AWAKE: Duration = Duration::from_millis(500);
 
 /// A place in both streams: `<escalations>,<events>`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -116,12 +123,13 @@ pub enum FeedItem {
 }
 
 impl Feed {
-    /// Starts the reader; it runs until `stop`. Redis being away delays it, nothing else.
+    /// Starts the reader; it reads while somebody subscribes, until `stop`. Redis being away delays it, nothing else.
     pub fn start(redis: Config, stop: CancellationToken) -> Self {
         names::describe();
         let feed = Self(Arc::new(Shared {
             ring: Mutex::default(),
             changed: watch::Sender::new(()),
+            wanted: Notify::new(),
             history: History::new(redis.clone()),
         }));
         let shared = Arc::clone(&feed.0);
@@ -133,9 +141,17 @@ impl Feed {
     ///
     /// # Errors
     /// When the text is no position.
-    pub fn subscribe(&self, last_event_id: Option<&str>) -> Result<Subscription, BadPosition> {
+    pub async fn subscribe(&self, last_event_id: Option<&str>) -> Result<Subscription, BadPosition> {
         let position = last_event_id.map(str::parse).transpose()?;
-        let changed = self.0.changed.subscribe();
+        let mut changed = self.0.changed.subscribe();
+        self.0.wanted.notify_one();
+        if position.is_none() {
+            // Late: the subscriber is told that nobody knows what was before.
+            let _ = timeout(AWAKE, async {
+                while self.0.ring.lock().head().is_none() && changed.changed().await.is_ok() {}
+            })
+            .await;
+        }
         let ring = self.0.ring.lock();
         let (position, place) = match (position, ring.head()) {
             (Some(position), _) => (position, Place::Behind { sound: false }),

@@ -62,7 +62,7 @@ fn url(text: &str) -> Result<Secret, &'static str> {
 }
 
 /// Connecting takes at most this long.
-const CONNECT: Duration = Duration::from_secs(1);
+pub(super) const CONNECT: Duration = Duration::from_secs(1);
 /// An answer takes at most this long.
 const RESPONSE: Duration = Duration::from_secs(2);
 /// A blocking read that finds nothing takes at most this long.

@@ -19,7 +19,8 @@ use tokio_util::sync::CancellationToken;
 use super::envelope::Recorded;
 use super::lease::{Lease, Taken};
 use super::redis::{Backoff, Config, Id, text};
-use super::{Stream, bounded, metrics as names};
+use super::{Stream, bounded, metrics as names, notices};
+use crate::access::OrgId;
 use crate::db::{self, Db};
 use crate::time::Time;
 use loss::Carrier;
@@ -266,11 +267,12 @@ impl Relay {
         let org: uuid::Uuid = row.try_get(1)?;
         let key: &str = row.try_get(3)?;
         let kind: &str = row.try_get(4)?;
+        let subject: &str = row.try_get(5)?;
         let event = Recorded {
             id: row.try_get(2)?,
             org,
             kind,
-            subject: row.try_get(5)?,
+            subject,
             sequence: row.try_get(6)?,
             cause: row.try_get(7)?,
             traceparent: row.try_get(8)?,
@@ -293,6 +295,7 @@ impl Relay {
             .arg(kind)
             .arg("organization")
             .arg(&*org.as_hyphenated().encode_lower(&mut buffer));
+        notices::add(pipe, OrgId(org), kind, subject);
         Ok((row.try_get(0)?, stream))
     }
 }

@@ -10,9 +10,7 @@ use crate::support::{Site, until, within};
 /// A running feed and a subscription that begins before what the test does.
 async fn start(site: &Site) -> (Feed, Subscription) {
     let feed = Feed::start(site.redis.config(), CancellationToken::new());
-    let mut subscription = feed.subscribe(None).unwrap();
-    // The reader had not begun: nobody can say what it missed.
-    assert!(matches!(next(&mut subscription).await, FeedItem::Reset { .. }));
+    let subscription = feed.subscribe(None).await.unwrap();
     (feed, subscription)
 }
 
@@ -50,7 +48,7 @@ fn threads(numbers: std::ops::RangeInclusive<u32>) -> Vec<String> {
 async fn every_subscriber_sees_every_event_of_both_streams(_: PgPoolOptions, options: PgConnectOptions) {
     let site = Site::new(options).await;
     let (feed, mut first) = start(&site).await;
-    let mut second = feed.subscribe(None).unwrap();
+    let mut second = feed.subscribe(None).await.unwrap();
     let relay = site.relay();
     site.record("escalations/1", 1).await;
     for subscription in [&mut first, &mut second] {
@@ -87,7 +85,7 @@ async fn who_comes_back_misses_nothing_and_sees_nothing_twice(_: PgPoolOptions, 
     // In the process he knows, and in another one that began later.
     let (other, _subscription) = start(&site).await;
     for feed in [feed, other] {
-        let mut subscription = feed.subscribe(Some(&position)).unwrap();
+        let mut subscription = feed.subscribe(Some(&position)).await.unwrap();
         assert_eq!(subjects(&mut subscription, 4).await, threads(4..=7));
     }
 }
@@ -105,7 +103,7 @@ async fn nothing_is_lost_between_catching_up_and_live(_: PgPoolOptions, options:
     site.record_all("escalations/1", 1..=50).await;
     until(async || site.published().await == 50).await;
     let (feed, _subscription) = start(&site).await;
-    let mut subscription = feed.subscribe(Some(&position)).unwrap();
+    let mut subscription = feed.subscribe(Some(&position)).await.unwrap();
     let reading = async {
         let mut seen = Vec::new();
         for _ in 0..449 {
@@ -135,13 +133,13 @@ async fn a_position_whose_successors_were_trimmed_is_answered_with_one_reset(
     trim.arg(Stream::Events.key()).arg("MAXLEN").arg(5);
     let _trimmed: i64 = site.redis.ask(trim).await;
     let (feed, _subscription) = start(&site).await;
-    let mut subscription = feed.subscribe(Some(&position)).unwrap();
+    let mut subscription = feed.subscribe(Some(&position)).await.unwrap();
     let FeedItem::Reset { id } = next(&mut subscription).await else {
         panic!("not a reset");
     };
     add(&site, 31..=33).await;
     assert_eq!(subjects(&mut subscription, 3).await, threads(31..=33));
-    let mut again = feed.subscribe(Some(&id)).unwrap();
+    let mut again = feed.subscribe(Some(&id)).await.unwrap();
     assert_eq!(subjects(&mut again, 3).await, threads(31..=33));
 }
 
@@ -155,7 +153,7 @@ async fn a_position_from_before_a_flush_is_answered_with_a_reset(_: PgPoolOption
     let () = site.redis.ask(redis::cmd("FLUSHALL")).await;
     add(&site, 4..=5).await;
     let (feed, _subscription) = start(&site).await;
-    let mut subscription = feed.subscribe(Some(&position)).unwrap();
+    let mut subscription = feed.subscribe(Some(&position)).await.unwrap();
     assert!(matches!(next(&mut subscription).await, FeedItem::Reset { .. }));
     add(&site, 6..=7).await;
     assert_eq!(subjects(&mut subscription, 2).await, threads(6..=7));
@@ -206,7 +204,7 @@ async fn a_position_in_the_future_is_answered_with_a_reset(_: PgPoolOptions, opt
     let site = Site::new(options).await;
     let (feed, _subscription) = start(&site).await;
     add(&site, 1..=1).await;
-    let mut subscription = feed.subscribe(Some("0-0,99999999999999-0")).unwrap();
+    let mut subscription = feed.subscribe(Some("0-0,99999999999999-0")).await.unwrap();
     assert!(matches!(next(&mut subscription).await, FeedItem::Reset { .. }));
     add(&site, 2..=2).await;
     assert_eq!(subjects(&mut subscription, 1).await, threads(2..=2));
@@ -216,7 +214,25 @@ async fn a_position_in_the_future_is_answered_with_a_reset(_: PgPoolOptions, opt
 async fn a_text_that_is_no_position_is_refused(_: PgPoolOptions, options: PgConnectOptions) {
     let site = Site::new(options).await;
     let feed = Feed::start(site.redis.config(), CancellationToken::new());
-    assert_eq!(feed.subscribe(Some("yesterday")).unwrap_err(), BadPosition);
+    assert_eq!(feed.subscribe(Some("yesterday")).await.unwrap_err(), BadPosition);
+}
+
+#[sqlx::test(migrations = false)]
+async fn nothing_is_read_before_somebody_subscribes(_: PgPoolOptions, options: PgConnectOptions) {
+    let site = Site::new(options).await;
+    let reads = async || {
+        let mut command = redis::cmd("INFO");
+        command.arg("commandstats");
+        let statistics: String = site.redis.ask(command).await;
+        statistics.contains("cmdstat_xread:")
+    };
+    let feed = Feed::start(site.redis.config(), CancellationToken::new());
+    add(&site, 1..=1).await;
+    assert!(!reads().await);
+    let mut subscription = feed.subscribe(None).await.unwrap();
+    until(reads).await;
+    add(&site, 2..=2).await;
+    assert_eq!(subjects(&mut subscription, 1).await, threads(2..=2));
 }
 
 #[sqlx::test(migrations = false)]
@@ -224,8 +240,8 @@ async fn a_feed_waits_for_redis(_: PgPoolOptions, options: PgConnectOptions) {
     let mut site = Site::new(options).await;
     site.redis.kill().await;
     let feed = Feed::start(site.redis.config(), CancellationToken::new());
-    let mut fresh = feed.subscribe(None).unwrap();
-    let mut resumed = feed.subscribe(Some("5-5,6-6")).unwrap();
+    let mut fresh = feed.subscribe(None).await.unwrap();
+    let mut resumed = feed.subscribe(Some("5-5,6-6")).await.unwrap();
     site.redis.restart().await;
     assert!(matches!(next(&mut fresh).await, FeedItem::Reset { .. }));
     assert!(matches!(next(&mut resumed).await, FeedItem::Reset { .. }));

@@ -9,5 +9,6 @@ mod failures;
 mod feed;
 mod housekeeping;
 mod losses;
+mod notices;
 mod order;
 mod support;

@@ -8,7 +8,7 @@ use clap::Parser as _;
 use platform::OrgId;
 use platform::access::{Access, ServiceKey};
 use platform::db::{self, Db, Secret};
-use platform::events::{self, Feed};
+use platform::events;
 use platform::link::Link;
 use platform::seal::MasterKey;
 use platform::server::{Limits, Readiness, Server};
@@ -208,7 +208,6 @@ impl World {
                 master_key: self.master_key.clone(),
                 settings: self.settings_link.clone(),
                 service_key: self.service_key.clone(),
-                feed: Feed::start(no_redis(), self.stop.clone()),
                 writes,
             },
         )

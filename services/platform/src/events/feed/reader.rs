@@ -15,19 +15,24 @@ use crate::events::redis::{Backoff, Config, streams};
 const COUNT: usize = 200;
 /// Redis is checked for losses this often.
 const CHECK: Duration = Duration::from_secs(1);
+/// The reader rests when nobody has subscribed for so long: who comes back sooner finds the ring as it was.
+const LINGER: Duration = Duration::from_secs(30);
 
 /// Runs until `stop`.
 pub(super) async fn run(feed: &Shared, redis: &Config, stop: &CancellationToken) {
     let mut backoff = Backoff::new();
     loop {
         let session = async {
+            while feed.changed.receiver_count() == 0 {
+                feed.wanted.notified().await;
+            }
             let mut connection = redis.connect_blocking().await?;
             session(feed, &mut connection, &mut backoff).await
         };
         let error = tokio::select! {
             ended = session => match ended {
                 Err(error) => error,
-                Ok(never) => match never {},
+                Ok(()) => continue,
             },
             () = stop.cancelled() => return,
         };
@@ -40,11 +45,8 @@ pub(super) async fn run(feed: &Shared, redis: &Config, stop: &CancellationToken)
     }
 }
 
-async fn session(
-    feed: &Shared,
-    redis: &mut MultiplexedConnection,
-    backoff: &mut Backoff,
-) -> RedisResult<std::convert::Infallible> {
+/// Reads until nobody wants it any more.
+async fn session(feed: &Shared, redis: &mut MultiplexedConnection, backoff: &mut Backoff) -> RedisResult<()> {
     let head = feed.ring.lock().head();
     let (mut ends, sound) = check(redis, &head.unwrap_or_default()).await?;
     if head.is_none() || !sound {
@@ -52,7 +54,13 @@ async fn session(
     }
     *backoff = Backoff::new();
     let mut check_at = Instant::now() + CHECK;
+    let mut rest_at = Instant::now() + LINGER;
     loop {
+        if feed.changed.receiver_count() > 0 {
+            rest_at = Instant::now() + LINGER;
+        } else if Instant::now() >= rest_at && rest(feed) {
+            return Ok(());
+        }
         if Instant::now() >= check_at {
             let head = feed.ring.lock().head().unwrap_or_default();
             let (now, sound) = check(redis, &head).await?;
@@ -91,6 +99,17 @@ async fn session(
         }
         feed.changed.send_replace(());
     }
+}
+
+/// Forgets what was read, unless somebody has subscribed meanwhile.
+fn rest(feed: &Shared) -> bool {
+    // Subscribers count before they look at the ring.
+    let mut ring = feed.ring.lock();
+    let unwanted = feed.changed.receiver_count() == 0;
+    if unwanted {
+        ring.rest();
+    }
+    unwanted
 }
 
 /// Goes on from now.

@@ -135,14 +135,20 @@ impl Ring {
         }
     }
 
+    /// Forgets everything, while nobody reads.
+    pub(super) fn rest(&mut self) {
+        self.first += self.items.len() as u64;
+        self.items.clear();
+        self.bytes = 0;
+        self.head = None;
+    }
+
     /// Starts at a position. Everybody who reads the ring is told if it had another one before.
     pub(super) fn restart(&mut self, now: Position) {
         if self.head.is_some() {
             self.resets += 1;
         }
-        self.first += self.items.len() as u64;
-        self.items.clear();
-        self.bytes = 0;
+        self.rest();
         self.floor = now;
         self.head = Some(now);
     }
