@@ -7,10 +7,8 @@ use sqlx::PgConnection;
 
 use super::operation::{Group, Operation};
 
-/// The numbers of the threads: a request is for one of them.
-pub const THREADS: Range<u32> = 100_001..101_001;
-
-/// The numbers of the conversations that are read, and of those that are written.
+/// The numbers of the threads and of the conversations that are read, and of those that are written. The visitor's messages
+/// in the former have been read, so that reading them again changes nothing.
 pub const READ: Range<u32> = 100_001..101_001;
 pub const WRITTEN: Range<u32> = 101_001..102_001;
 
@@ -32,19 +30,20 @@ pub async fn load(
 ) -> Result<()> {
     sqlx::raw_sql(
         "create schema bench;
-         create table bench.parameters (id uuid, chatbot text, first_thread integer, last_thread integer, content text,
-                                        searched integer)",
+         create table bench.parameters (id uuid, chatbot text, first integer, first_written integer, last integer,
+                                        content text, searched integer)",
     )
     .execute(&mut *database)
     .await?;
     let org = platform::access::ApiKey::parse(api_key)
         .context("the API key can't be read")?
         .org;
-    sqlx::query("insert into bench.parameters values ($1, $2, $3, $4, $5, $6)")
+    sqlx::query("insert into bench.parameters values ($1, $2, $3, $4, $5, $6, $7)")
         .bind(org.0)
         .bind(chatbot)
-        .bind(i32::try_from(THREADS.start)?)
-        .bind(i32::try_from(THREADS.end - 1)?)
+        .bind(i32::try_from(READ.start)?)
+        .bind(i32::try_from(WRITTEN.start)?)
+        .bind(i32::try_from(WRITTEN.end - 1)?)
         .bind(CONTENT)
         .bind(i32::try_from(searched / 10)?)
         .execute(&mut *database)

@@ -5,15 +5,17 @@ use std::ops::Range;
 use clap::ValueEnum;
 use serde_json::json;
 
-use super::data::{CONTENT, READ, THREADS, WRITTEN};
+use super::data::{CONTENT, READ, WRITTEN};
 use super::load::{DIGIT, KEY, NUMBER, Template};
 use super::system::Kind;
 
 /// A request to the system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub enum Operation {
-    /// Append a visitor's message to a thread.
+    /// Append a visitor's message to a thread, as a client does that knows nothing of idempotency keys.
     PostMessage,
+    /// The same with an idempotency key.
+    PostMessageKeyed,
     /// Read a thread.
     GetThread,
     /// Read the newest 50 messages of a thread.
@@ -23,8 +25,10 @@ pub enum Operation {
     Escalate,
     /// Begin a conversation with a message of the end user.
     CreateConversation,
-    /// Add a message of the end user to a conversation.
+    /// Add a message of the end user to a conversation, without an idempotency key.
     AddMessage,
+    /// The same with an idempotency key.
+    AddMessageKeyed,
     /// Read a conversation.
     GetConversation,
     /// Read the 50 messages of a conversation.
@@ -89,11 +93,13 @@ impl Operation {
     pub fn name(self) -> &'static str {
         match self {
             Self::PostMessage => "post-message",
+            Self::PostMessageKeyed => "post-message-keyed",
             Self::GetThread => "get-thread",
             Self::List50 => "list-50",
             Self::Escalate => "escalate",
             Self::CreateConversation => "create-conversation",
             Self::AddMessage => "add-message",
+            Self::AddMessageKeyed => "add-message-keyed",
             Self::GetConversation => "get-conversation",
             Self::ConversationList50 => "conversation-list-50",
             Self::Claim => "claim",
@@ -106,9 +112,12 @@ impl Operation {
     /// The group it belongs to.
     pub fn group(self) -> Group {
         match self {
-            Self::PostMessage | Self::GetThread | Self::List50 | Self::Escalate => Group::Threads,
+            Self::PostMessage | Self::PostMessageKeyed | Self::GetThread | Self::List50 | Self::Escalate => {
+                Group::Threads
+            }
             Self::CreateConversation
             | Self::AddMessage
+            | Self::AddMessageKeyed
             | Self::GetConversation
             | Self::ConversationList50
             | Self::Claim => Group::Conversations,
@@ -120,17 +129,19 @@ impl Operation {
     pub fn writes(self) -> bool {
         matches!(
             self,
-            Self::PostMessage | Self::Escalate | Self::CreateConversation | Self::AddMessage | Self::Claim
+            Self::PostMessage
+                | Self::PostMessageKeyed
+                | Self::Escalate
+                | Self::CreateConversation
+                | Self::AddMessage
+                | Self::AddMessageKeyed
+                | Self::Claim
         )
     }
 
     /// The numbers of the threads or conversations that it is for.
     pub fn numbers(self) -> Range<u32> {
-        match self.group() {
-            Group::Threads => THREADS,
-            Group::Conversations if self.writes() => WRITTEN,
-            Group::Conversations | Group::Search => READ,
-        }
+        if self.writes() { WRITTEN } else { READ }
     }
 
     /// The number that grows by one with each request that writes, and stays as it is with those that read.
@@ -162,8 +173,12 @@ impl Operation {
     /// What has to be reached with the first number of connections.
     pub fn goal(self, system: Kind) -> Option<Goal> {
         match (self, system) {
-            (Self::PostMessage | Self::AddMessage, Kind::One) => Some(Goal::Efficiency(3.0)),
-            (Self::PostMessage | Self::AddMessage, Kind::Services) => Some(Goal::Efficiency(1.4)),
+            (Self::PostMessage | Self::PostMessageKeyed | Self::AddMessage | Self::AddMessageKeyed, Kind::One) => {
+                Some(Goal::Efficiency(3.0))
+            }
+            (Self::PostMessage | Self::PostMessageKeyed | Self::AddMessage | Self::AddMessageKeyed, Kind::Services) => {
+                Some(Goal::Efficiency(1.4))
+            }
             (Self::GetThread | Self::GetConversation, Kind::One) => Some(Goal::Efficiency(0.45)),
             (Self::GetThread | Self::GetConversation, Kind::Services) => Some(Goal::Efficiency(0.25)),
             (Self::List50 | Self::ConversationList50, Kind::One) => Some(Goal::Efficiency(0.50)),
@@ -175,9 +190,11 @@ impl Operation {
 
     /// What it is compared with. The statements of the service are only measured where they are few.
     pub fn limits(self) -> Vec<Limit> {
-        match self.group() {
-            Group::Threads => vec![Limit::Baseline(self), Limit::Same(self)],
-            Group::Conversations | Group::Search => vec![Limit::Baseline(self)],
+        match self {
+            Self::PostMessageKeyed | Self::GetThread | Self::List50 | Self::Escalate => {
+                vec![Limit::Baseline(self), Limit::Same(self)]
+            }
+            _ => vec![Limit::Baseline(self)],
         }
     }
 
@@ -191,21 +208,25 @@ impl Operation {
         }
     }
 
-    /// The request itself. Every write has an idempotency key that never came before.
+    /// The request itself. An idempotency key never came before.
     pub fn template(self, caller: &Caller) -> Template {
         let chatbot = caller.chatbot;
         let thread = format!("bench-{NUMBER}");
         let authorization = format!("Bearer {}", caller.api_key);
         let read = [("authorization", authorization.as_str())];
-        let write = [("authorization", authorization.as_str()), ("idempotency-key", KEY)];
+        let keyed = [("authorization", authorization.as_str()), ("idempotency-key", KEY)];
+        let write = match self {
+            Self::PostMessage | Self::AddMessage => &read[..],
+            _ => &keyed[..],
+        };
         let get = |path: &str| Template::new("GET", path, &read, None);
         let inbound =
             json!({ "content": { "value": CONTENT, "_type": "Text" }, "attachments": [], "_type": "Inbound" });
         match self {
-            Self::PostMessage => Template::new(
+            Self::PostMessage | Self::PostMessageKeyed => Template::new(
                 "POST",
                 &format!("/v0/chatbots/{chatbot}/message"),
-                &write,
+                write,
                 Some(&format!(
                     r#"{{"message":"{CONTENT}","threadId":"{thread}","from":"USER"}}"#
                 )),
@@ -215,7 +236,7 @@ impl Operation {
             Self::Escalate => Template::new(
                 "PATCH",
                 &format!("/v1/chatting/{chatbot}/thread/{thread}/escalate"),
-                &write,
+                write,
                 None,
             ),
             Self::CreateConversation => {
@@ -226,12 +247,12 @@ impl Operation {
                     "language": "en",
                     "_type": "Chat",
                 });
-                Template::new("POST", "/v1/conversations", &write, Some(&body.to_string()))
+                Template::new("POST", "/v1/conversations", write, Some(&body.to_string()))
             }
-            Self::AddMessage => Template::new(
+            Self::AddMessage | Self::AddMessageKeyed => Template::new(
                 "POST",
                 &format!("/v1/conversations/{NUMBER}/messages"),
-                &write,
+                write,
                 Some(&inbound.to_string()),
             ),
             Self::GetConversation => get(&format!("/v1/conversations/{NUMBER}")),
@@ -239,7 +260,7 @@ impl Operation {
             Self::Claim => Template::new(
                 "PUT",
                 &format!("/v1/conversations/{NUMBER}/claim"),
-                &write,
+                write,
                 Some(&format!(
                     r#"{{"agentId":"01900000-0000-7000-a000-00000000000{DIGIT}","force":true}}"#
                 )),
@@ -269,7 +290,9 @@ impl Operation {
         let complete = match self {
             Self::List50 | Self::ConversationList50 => list(50, 50),
             Self::GetThread | Self::Escalate => holds(&value, &|value| *value == thread),
-            Self::PostMessage | Self::AddMessage => holds(&value, &|value| *value == CONTENT),
+            Self::PostMessage | Self::PostMessageKeyed | Self::AddMessage | Self::AddMessageKeyed => {
+                holds(&value, &|value| *value == CONTENT)
+            }
             Self::CreateConversation => holds(&value, &serde_json::Value::is_number),
             Self::GetConversation => holds(&value, &|value| *value == number),
             Self::SearchRare | Self::SearchFrequent | Self::SearchCommon => list(1, 50),
@@ -317,13 +340,15 @@ impl Limit {
             Self::Baseline(Operation::GetThread) => include_str!("sql/get.sql"),
             Self::Baseline(Operation::List50) => include_str!("sql/list.sql"),
             Self::Baseline(Operation::Escalate) => include_str!("sql/escalate.sql"),
-            Self::Same(Operation::PostMessage) => include_str!("sql/post_same.sql"),
+            Self::Baseline(Operation::PostMessageKeyed) => include_str!("sql/post_keyed.sql"),
+            Self::Same(Operation::PostMessageKeyed) => include_str!("sql/post_same.sql"),
             Self::Same(Operation::GetThread) => include_str!("sql/get_same.sql"),
             Self::Same(Operation::List50) => include_str!("sql/list_same.sql"),
             Self::Same(Operation::Escalate) => include_str!("sql/escalate_same.sql"),
             Self::Baseline(operation) | Self::Same(operation) => match operation {
                 Operation::CreateConversation => include_str!("sql/conversations/create.sql"),
                 Operation::AddMessage => include_str!("sql/conversations/add.sql"),
+                Operation::AddMessageKeyed => include_str!("sql/conversations/add_keyed.sql"),
                 Operation::GetConversation => include_str!("sql/conversations/get.sql"),
                 Operation::ConversationList50 => include_str!("sql/conversations/list.sql"),
                 Operation::Claim => include_str!("sql/conversations/claim.sql"),

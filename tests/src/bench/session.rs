@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use tokio::time::{Duration, sleep};
 
 use super::cpu::{self, Machine};
-use super::data::{self, THREADS};
+use super::data::{self, READ};
 use super::load::{self, Load};
 use super::operation::{Caller, Limit, Operation};
 use super::pgbench::Pgbench;
@@ -98,9 +98,7 @@ pub async fn system(
     round: u32,
 ) -> Result<(Vec<Sample>, Vec<Memory>)> {
     let mut system = site.start(kind)?;
-    system
-        .ready(&Operation::GetThread.template(caller), THREADS.start)
-        .await?;
+    system.ready(&Operation::GetThread.template(caller), READ.start).await?;
     for operation in &extent.operations {
         let answer = load::once(system.http, &operation.template(caller), operation.numbers().start).await?;
         operation.check(&answer).map_err(anyhow::Error::msg)?;
@@ -245,11 +243,7 @@ pub async fn cold_starts(site: &Site, kind: Kind, caller: &Caller<'_>, count: u3
     let mut times = Vec::new();
     for _ in 0..count {
         let mut system = site.start(kind)?;
-        times.push(
-            system
-                .ready(&Operation::GetThread.template(caller), THREADS.start)
-                .await?,
-        );
+        times.push(system.ready(&Operation::GetThread.template(caller), READ.start).await?);
         system.stop().await?;
     }
     Ok(times)

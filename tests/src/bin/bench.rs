@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use journeys::bench::data::{self, SEARCHED, SEARCHED_QUICKLY, THREADS};
+use journeys::bench::data::{self, READ, SEARCHED, SEARCHED_QUICKLY, WRITTEN};
 use journeys::bench::load::{self, Template};
 use journeys::bench::operation::{Caller, Group, Operation};
 use journeys::bench::pgbench::Pgbench;
@@ -172,7 +172,7 @@ async fn prepare(servers: &mut Servers, site: &Site, groups: &[Group], searched:
         &[("authorization", &format!("Bearer {api_key}"))],
         Some(r#"{"leadNotification":false}"#),
     );
-    load::once(system.http, &quiet, THREADS.start).await?;
+    load::once(system.http, &quiet, READ.start).await?;
     system.stop().await?;
     data::load(&mut servers.database, &api_key, &chatbot, groups, searched).await?;
     Ok((api_key, chatbot))
@@ -204,9 +204,10 @@ async fn setting(
         (
             "data",
             format!(
-                "{} threads of 200 messages and {} conversations of 50, {} bytes each; search among {searched} messages",
-                THREADS.len(),
-                data::READ.len() + data::WRITTEN.len(),
+                "{} threads of 200 messages and conversations of 50 that are read, {} that are written, {} bytes each; search \
+                 among {searched} messages",
+                READ.len(),
+                WRITTEN.len(),
                 data::CONTENT.len()
             ),
         ),

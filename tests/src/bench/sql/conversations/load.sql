@@ -36,6 +36,7 @@ create table bench_conversation.conversations (like conversation.conversations i
 create table bench_conversation.messages (like conversation.messages including all);
 create table bench_conversation.activity_log (like conversation.activity_log including all);
 create table bench_conversation.outbox (like conversation.outbox including all);
+create table bench_conversation.idempotency_keys (like conversation.idempotency_keys including all);
 alter index bench_conversation.messages_search_scope_idx set (fastupdate = on);
 insert into bench_conversation.conversations select * from conversation.conversations where id between 100001 and 102000;
 insert into bench_conversation.messages
