@@ -309,10 +309,12 @@ impl Store {
                ),
                written as (
                    insert into conversation.messages (org_id, conversation_id, position, id, type, direction, author_id,
-                                                      external_id, content_type, content, attachments, details, created_at)
+                                                      external_id, content_type, content, attachments, details, created_at,
+                                                      search)
                    select $1, made.id, m.n, m.id, m.type, m.direction, m.author, m.external_id, m.content_type,
-                          m.content, m.attachments, m.details, m.created_at
-                   from made, unnest($23::uuid[], $24::smallint[], $25::smallint[], $26::uuid[], $27::text[],
+                          m.content, m.attachments, m.details, m.created_at,
+                          conversation.search_vector(l.config, m.content)
+                   from made, (select conversation.search_config($13) as config offset 0) l, unnest($23::uuid[], $24::smallint[], $25::smallint[], $26::uuid[], $27::text[],
                                      $28::smallint[], $29::text[], $30::jsonb[], $31::jsonb[], $32::timestamptz[])
                        with ordinality as m (id, type, direction, author, external_id, content_type, content, attachments,
                                              details, created_at, n)

@@ -106,10 +106,19 @@ impl Store {
         let columns = Columns::new(&messages.iter().map(|(.., message)| *message));
         sqlx::query!(
             "insert into conversation.messages (org_id, conversation_id, position, id, type, direction, author_id,
-                                                external_id, content_type, content, attachments, details, created_at)
-             select * from unnest($1::uuid[], $2::bigint[], $3::integer[], $4::uuid[], $5::smallint[], $6::smallint[],
-                                  $7::uuid[], $8::text[], $9::smallint[], $10::text[], $11::jsonb[], $12::jsonb[],
-                                  $13::timestamptz[])",
+                                                external_id, content_type, content, attachments, details, created_at,
+                                                search)
+             select m.org_id, m.conversation_id, m.position, m.id, m.type, m.direction, m.author_id, m.external_id,
+                    m.content_type, m.content, m.attachments, m.details, m.created_at,
+                    conversation.search_vector(m.config, m.content)
+             from (select i.*, conversation.search_config(c.language) as config
+                   from unnest($1::uuid[], $2::bigint[], $3::integer[], $4::uuid[], $5::smallint[], $6::smallint[],
+                               $7::uuid[], $8::text[], $9::smallint[], $10::text[], $11::jsonb[], $12::jsonb[],
+                               $13::timestamptz[])
+                       as i (org_id, conversation_id, position, id, type, direction, author_id, external_id,
+                             content_type, content, attachments, details, created_at)
+                   join conversation.conversations c on c.org_id = i.org_id and c.id = i.conversation_id
+                   offset 0) m",
             &messages.iter().map(|(org, ..)| org.0).collect::<Vec<_>>(),
             &messages.iter().map(|(_, id, ..)| *id).collect::<Vec<_>>(),
             &messages.iter().map(|(_, _, position, _)| *position).collect::<Vec<_>>(),
