@@ -22,6 +22,8 @@ pub(crate) struct Answer<T> {
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<&'static str>,
     data: T,
+    #[serde(skip)]
+    size: usize,
 }
 
 impl<T> Answer<T> {
@@ -31,6 +33,7 @@ impl<T> Answer<T> {
             success: true,
             message: Some(message),
             data,
+            size: 0,
         }
     }
 
@@ -40,13 +43,19 @@ impl<T> Answer<T> {
             success: true,
             message: None,
             data,
+            size: 0,
         }
+    }
+
+    /// The same, which takes about so many bytes: a large answer is then written without being moved.
+    pub(crate) fn of_about(self, size: usize) -> Self {
+        Self { size, ..self }
     }
 }
 
 impl<T: Serialize> IntoResponse for Answer<T> {
     fn into_response(self) -> Response {
-        let mut body = Vec::with_capacity(1024);
+        let mut body = Vec::with_capacity(1024 + self.size);
         if let Err(error) = serde_json::to_writer(&mut body, &self) {
             return Failure::internal(&error.to_string()).into_response();
         }

@@ -5,8 +5,10 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use parking_lot::Mutex;
 use tonic::body::Body;
 use tonic::transport::{Channel, Endpoint};
+use tonic::{Extensions, Request, Response};
 use tower::{Service, ServiceExt as _};
 
 use crate::fault::{self, Kind};
@@ -52,6 +54,47 @@ impl Link {
             let _ = slot.set(stack.downgrade());
         }
     }
+}
+
+/// The caller of a request would take the answer as it is.
+#[derive(Clone, Copy, Debug)]
+struct AsItIs;
+
+/// An answer that is not encoded.
+#[derive(Debug)]
+struct Carried<T>(Arc<Mutex<Option<T>>>);
+
+impl<T> Clone for Carried<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+/// Lets a large answer come as it is, without being encoded and decoded, where the link stays in the process. It has to be
+/// taken with [`received`].
+pub fn take_as_it_is<T>(request: &mut Request<T>) {
+    request.extensions_mut().insert(AsItIs);
+}
+
+/// Whether the caller would take the answer as it is. Only one in this process can say so.
+pub(crate) fn is_taken_as_it_is(extensions: &Extensions) -> bool {
+    extensions.get::<AsItIs>().is_some()
+}
+
+/// An answer that goes as it is: an empty message stands for it on the wire.
+pub(crate) fn carry<T: Default + Send + 'static>(message: T) -> Response<T> {
+    let mut response = Response::new(T::default());
+    response
+        .extensions_mut()
+        .insert(Carried(Arc::new(Mutex::new(Some(message)))));
+    response
+}
+
+/// The message of an answer, however it came.
+pub fn received<T: Send + 'static>(mut response: Response<T>) -> T {
+    let carried = response.extensions_mut().remove::<Carried<T>>();
+    let carried = carried.and_then(|carried| carried.0.lock().take());
+    carried.unwrap_or_else(|| response.into_inner())
 }
 
 impl Service<http::Request<Body>> for Link {
@@ -100,6 +143,21 @@ mod tests {
     use crate::OrgId;
     use crate::access::{Access, ServiceKey};
     use crate::server::{Limits, Server};
+
+    #[test]
+    fn an_answer_is_received_however_it_came() {
+        let mut request = Request::new(());
+        assert!(!is_taken_as_it_is(request.extensions()));
+        take_as_it_is(&mut request);
+        assert!(is_taken_as_it_is(request.extensions()));
+        let message = FindOrganizationRequest {
+            subdomain: "demo".to_owned(),
+        };
+        let carried = carry(message.clone());
+        assert_eq!(*carried.get_ref(), FindOrganizationRequest::default());
+        assert_eq!(received(carried), message);
+        assert_eq!(received(Response::new(message.clone())), message);
+    }
 
     #[tokio::test]
     async fn a_link_does_not_keep_its_own_server_alive() {

@@ -1,5 +1,6 @@
 //! Threads under `/v1/chatting`.
 
+use platform::link;
 use proto::thread::v1 as pb;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -150,6 +151,9 @@ pub(super) async fn list_threads(call: Call) -> Result<Answer<ThreadPage>, Failu
     }))
 }
 
+/// What a message takes on a page, in bytes: most do with it.
+const MESSAGE: usize = 768;
+
 /// A page of messages.
 #[derive(Serialize, ToSchema)]
 pub(super) struct MessagePage {
@@ -181,20 +185,22 @@ struct MessagesThread {
 pub(super) async fn list_messages(call: Call) -> Result<Answer<MessagePage>, Failure> {
     let query = call.query()?;
     let page_size = query.limit()?;
-    let request = call.request(pb::ListMessagesRequest {
+    let mut request = call.request(pb::ListMessagesRequest {
         chatbot_id: call.chatbot()?,
         thread_id: call.thread()?,
         page_size,
         before: query.owned("before")?,
         mark_read: true,
     });
+    link::take_as_it_is(&mut request);
     let answer = call
         .threads()
         .list_messages(request)
         .await
-        .map_err(Failure::naming(LIST_NAMES))?
-        .into_inner();
+        .map_err(Failure::naming(LIST_NAMES))?;
+    let answer = link::received(answer);
     let thread = given(answer.thread)?;
+    let size = answer.messages.len() * MESSAGE;
     Ok(Answer::data(MessagePage {
         messages: answer.messages.into_iter().map(ChattingMessage::from).collect(),
         thread: MessagesThread {
@@ -204,7 +210,8 @@ pub(super) async fn list_messages(call: Call) -> Result<Answer<MessagePage>, Fai
             id: thread.thread_id,
         },
         pagination: CursorPagination::of(page_size, answer.next_cursor),
-    }))
+    })
+    .of_about(size))
 }
 
 /// What to change of one thread: the members that are present.

@@ -1,10 +1,10 @@
 //! What comes with a request besides its message.
 
 use tonic::metadata::MetadataMap;
-use tonic::{Request, Status};
+use tonic::{Request, Response, Status};
 
 use super::{Caller, OrgId, not_valid};
-use crate::fault;
+use crate::{fault, link};
 
 /// What a method needs to know of the call besides its message.
 #[derive(Clone, Debug)]
@@ -15,6 +15,7 @@ pub struct Call {
     pub idempotency_key: Option<String>,
     /// The W3C trace context the call came with.
     pub traceparent: Option<String>,
+    as_it_is: bool,
 }
 
 impl Call {
@@ -34,9 +35,20 @@ impl Call {
                     .and_then(|value| value.to_str().ok())
                     .filter(|value| value.len() <= 64)
                     .map(str::to_owned),
+                as_it_is: link::is_taken_as_it_is(&extensions),
             },
             message,
         ))
+    }
+
+    /// The answer to the call, which may be a large one: not encoded for a caller in this process who said that he
+    /// [takes it as it is](link::take_as_it_is).
+    pub fn answer<T: Default + Send + 'static>(&self, message: T) -> Response<T> {
+        if self.as_it_is {
+            link::carry(message)
+        } else {
+            Response::new(message)
+        }
     }
 
     /// The caller's organization.

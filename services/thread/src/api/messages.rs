@@ -137,7 +137,7 @@ impl Api {
             .rev()
             .map(|message| wire::message(message, &thread.chatbot_id, &thread.thread_id))
             .collect();
-        Ok(Response::new(pb::ListMessagesResponse {
+        Ok(call.answer(pb::ListMessagesResponse {
             messages,
             thread: Some(wire::thread(thread, &profile)),
             has_more,

@@ -13,8 +13,8 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{MessageRow, ThreadRow};
-use crate::domain::{Author, Error, Message, Mode, Reaction, Thread};
+use super::ThreadRow;
+use crate::domain::{Author, Error, Message, Mode, Reaction, SystemMessageType, Thread};
 
 /// Connections that read, per replica: a slow page on one does not hold up the other.
 const READERS: usize = 2;
@@ -185,17 +185,21 @@ pub(super) async fn pages(connection: &mut PgConnection, reads: &[Read]) -> Resu
             messages: Vec::new(),
         });
     }
-    let wanted: Vec<(usize, &Read, Uuid)> = reads
-        .iter()
-        .enumerate()
-        .filter(|(_, read)| read.limit > 0)
-        .filter_map(|(index, read)| pages[index].as_ref().map(|page| (index, read, page.thread.id)))
-        .collect();
+    let mut wanted: Vec<(usize, &Read, Uuid)> = Vec::with_capacity(reads.len());
+    for (index, read) in reads.iter().enumerate() {
+        if let Some(page) = &mut pages[index]
+            && read.limit > 0
+        {
+            page.messages
+                .reserve_exact(usize::try_from(read.limit).unwrap_or_default());
+            wanted.push((index, read, page.thread.id));
+        }
+    }
     if wanted.is_empty() {
         return Ok(pages);
     }
     let rows = sqlx::query!(
-        r#"select i.n as "n!", m.id, m.thread_uid, m.position, m.author as "author: Author", m.mode as "mode: Mode",
+        r#"select i.n as "n!", m.id, m.position, m.author as "author: Author", m.mode as "mode: Mode",
                   m.system_message_type, m.content, m.agent_name, m.icon_url, m.parent_id, m.llm_model_id,
                   m.reaction as "reaction: Reaction", m.sources, m.edited_by, m.edited_at, m.created_at, m.updated_at
            from unnest($1::bigint[], $2::uuid[], $3::uuid[], $4::uuid[], $5::integer[]) as i (n, org_id, thread_uid, before, size)
@@ -217,13 +221,13 @@ pub(super) async fn pages(connection: &mut PgConnection, reads: &[Read]) -> Resu
     .await?;
     for row in rows {
         let index = usize::try_from(row.n).unwrap_or_default();
-        let message = MessageRow {
+        let Some(page) = &mut pages[index] else { continue };
+        page.messages.push(Message {
             id: row.id,
-            thread_uid: row.thread_uid,
             position: row.position,
             author: row.author,
             mode: row.mode,
-            system_message_type: row.system_message_type,
+            system_message_type: SystemMessageType(row.system_message_type),
             content: row.content,
             agent_name: row.agent_name,
             icon_url: row.icon_url,
@@ -235,10 +239,7 @@ pub(super) async fn pages(connection: &mut PgConnection, reads: &[Read]) -> Resu
             edited_at: row.edited_at,
             created_at: row.created_at,
             updated_at: row.updated_at,
-        };
-        if let Some(page) = &mut pages[index] {
-            page.messages.push(message.into());
-        }
+        });
     }
     Ok(pages)
 }
