@@ -18,7 +18,7 @@ use http_body::Body as _;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use platform::access::Access;
 use platform::http::{BodyError, Peer};
-use platform::telemetry;
+use platform::{Kind, fault, telemetry};
 use tower::Service;
 use tracing::{Instrument as _, Span};
 
@@ -123,6 +123,14 @@ impl Inner {
         let caller = match asked {
             Err(_) => return (dialect.refuse(Failure::deadline()), None),
             Ok(Err(status)) => {
+                request.extensions_mut().insert(Admission::Refused(status));
+                return (self.route(request, dialect).await, None);
+            }
+            Ok(Ok(caller))
+                if dialect == Dialect::Chats && auth::names_another(&caller.subdomain, request.headers()) =>
+            {
+                let what = "the API key is of another organization";
+                let status = fault::refuse(Kind::Unauthenticated, "API_KEY_NOT_VALID", what);
                 request.extensions_mut().insert(Admission::Refused(status));
                 return (self.route(request, dialect).await, None);
             }
