@@ -38,7 +38,7 @@ mod messages;
 mod phrases;
 mod refusal;
 mod transcript;
-mod words;
+pub(crate) mod words;
 
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
