@@ -17,8 +17,7 @@ use crate::words::number;
 /// A chat to be started.
 #[derive(Deserialize, ToSchema)]
 pub(super) struct CreateChat {
-    /// Required.
-    #[schema(value_type = Option<NewChat>)]
+    #[schema(value_type = NewChat)]
     chat: Option<Object<NewChat>>,
     #[schema(value_type = Option<NewChatEndUser>)]
     end_user: Option<Object<NewChatEndUser>>,
@@ -27,9 +26,9 @@ pub(super) struct CreateChat {
 /// What the chat is to be.
 #[derive(Deserialize, ToSchema)]
 pub(super) struct NewChat {
-    /// Required.
+    #[schema(value_type = i64)]
     menu_id: Option<i64>,
-    /// Required.
+    #[schema(value_type = i64)]
     end_user_id: Option<i64>,
     /// ISO 639 or BCP 47. Default `en`.
     lang: Option<String>,
@@ -114,8 +113,7 @@ pub(super) async fn get_chat(ask: Ask) -> Result<Json<Chat>, Refusal> {
 pub(super) struct UpdateChat {
     /// The chat's end user or an agent. Absent: the end user.
     finished_by_user_id: Option<i64>,
-    /// Required.
-    #[schema(value_type = Option<ChatChange>)]
+    #[schema(value_type = ChatChange)]
     chat: Option<Object<ChatChange>>,
 }
 

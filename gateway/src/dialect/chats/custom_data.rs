@@ -83,7 +83,8 @@ pub(super) async fn set_customer_flag(ask: Ask) -> Result<Json<CustomerFlag>, Re
 /// Custom data, signed or not.
 #[derive(Deserialize, ToSchema)]
 pub(super) struct SetCustomData {
-    /// Required. Whether the data is in `signed_data`.
+    /// Whether the data is in `signed_data`.
+    #[schema(value_type = bool)]
     signed: Option<bool>,
     /// At most 100 items by key. `reserved_verified_customer`, `reserved_bad_actor` and `reserved_repeat_customer` set the
     /// flags.

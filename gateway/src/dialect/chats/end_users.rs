@@ -16,7 +16,8 @@ use crate::errors::Sentence;
 #[derive(Deserialize, ToSchema)]
 #[schema(as = ChatEndUserInput)]
 pub(super) struct Input {
-    /// Required. The caller's own id, 1 to 255 characters: the external id on the conversation surface.
+    /// The caller's own id, 1 to 255 characters: the external id on the conversation surface.
+    #[schema(value_type = String)]
     identifier: Option<String>,
     /// At most 200 characters.
     name: Option<String>,

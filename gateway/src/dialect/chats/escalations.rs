@@ -35,7 +35,7 @@ impl Escalation {
 /// Why a chat is escalated, and how.
 #[derive(Deserialize, ToSchema)]
 pub(super) struct EscalateChat {
-    /// Required.
+    #[schema(value_type = EscalationReason)]
     reason: Option<EscalationReason>,
     /// Whatever the queue's size and opening hours. Default false.
     force_escalate: Option<bool>,
@@ -64,7 +64,7 @@ pub(super) async fn create_chat_escalation(ask: Ask) -> Result<Json<Escalation>,
 /// What the end user chose.
 #[derive(Deserialize, ToSchema)]
 pub(super) struct DeflectEscalation {
-    /// Required.
+    #[schema(value_type = DeflectionChannel)]
     deflection_channel: Option<DeflectionChannel>,
 }
 

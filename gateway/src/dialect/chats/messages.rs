@@ -19,21 +19,21 @@ use crate::extract::Object;
 /// A message to be sent.
 #[derive(Deserialize, ToSchema)]
 pub(super) struct SendChatMessage {
-    /// Required. The chat's end user, or an agent, virtual or not.
+    /// The chat's end user, or an agent, virtual or not.
+    #[schema(value_type = i64)]
     from_user_id: Option<i64>,
-    /// Required.
-    #[schema(value_type = Option<ChatMessage>)]
+    #[schema(value_type = ChatMessage)]
     message: Option<Object<ChatMessage>>,
 }
 
 /// What is sent.
 #[derive(Deserialize, ToSchema)]
 struct ChatMessage {
-    /// Required. `text`, `photo` or `video`.
-    #[schema(example = "text")]
+    /// `text`, `photo` or `video`.
+    #[schema(value_type = String, example = "text")]
     r#type: Option<String>,
-    /// Required. A text of at most 32 KiB, bare or as `{"text"}`; of a photo or video `{"media_id"}`.
-    #[schema(value_type = Option<Value>)]
+    /// A text of at most 32 KiB, bare or as `{"text"}`; of a photo or video `{"media_id"}`.
+    #[schema(value_type = Value)]
     content: Option<Content>,
 }
 

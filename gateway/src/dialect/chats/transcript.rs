@@ -19,7 +19,7 @@ pub(super) struct Transcript {
 #[derive(Deserialize, ToSchema)]
 struct TranscriptMessage {
     /// `end_user` or `agent`.
-    #[schema(example = "end_user")]
+    #[schema(value_type = String, example = "end_user")]
     sender: Option<String>,
     /// Not in the future. Absent: when the chat is created.
     #[schema(example = "2021-03-15 12:00:00Z")]
@@ -32,7 +32,7 @@ struct TranscriptMessage {
 #[derive(Deserialize, ToSchema)]
 struct TranscriptContent {
     /// `text`, `buttons` or `media`.
-    #[schema(example = "text")]
+    #[schema(value_type = String, example = "text")]
     r#type: Option<String>,
     /// Markdown.
     text: Option<String>,
@@ -45,6 +45,7 @@ struct TranscriptContent {
 /// Something that could be chosen.
 #[derive(Deserialize, ToSchema)]
 struct TranscriptButton {
+    #[schema(value_type = String)]
     label: Option<String>,
     /// Whether it was.
     selected: Option<bool>,
@@ -54,9 +55,10 @@ struct TranscriptButton {
 #[derive(Deserialize, ToSchema)]
 struct TranscriptMedia {
     /// `image` or `video`.
-    #[schema(example = "image")]
+    #[schema(value_type = String, example = "image")]
     r#type: Option<String>,
     /// An absolute http(s) URL.
+    #[schema(value_type = String)]
     url: Option<String>,
 }
 
