@@ -107,12 +107,7 @@ async fn threads_and_chats_are_one_list_newest_first() {
         let (rest, none) = desk.list(&format!("kind={kind}&limit=2&cursor={next}")).await;
         assert_eq!((of(&[page, rest].concat()), none), (expected, Value::Null));
     }
-    for (query, field) in [
-        ("kind=mail", "kind"),
-        ("kind=", "kind"),
-        ("cursor=x", "cursor"),
-        ("limit=0", "limit"),
-    ] {
+    for (query, field) in [("kind=mail", "kind"), ("cursor=x", "cursor"), ("limit=0", "limit")] {
         let answer = desk.world.get(&format!("/v1/escalations?{query}")).await;
         answer.is_error(400, "REQUEST_VALIDATION_FAILED").names(field);
     }
