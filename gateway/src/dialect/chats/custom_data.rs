@@ -12,7 +12,7 @@ use super::answer::Json;
 use super::ask::{Ask, required};
 use super::refusal::Refusal;
 use crate::answer::{Nothing, given};
-use crate::errors::{Names, Spelling};
+use crate::errors::Spelling;
 use crate::extract::Object;
 
 /// The flags of a chat.
@@ -109,9 +109,6 @@ struct CustomDataItem {
     invisible_to_agent: Option<bool>,
 }
 
-/// What callers know the fields of an item as.
-const NAMES: Names = &[("value_json", "value")];
-
 /// Set custom data of a chat
 ///
 /// By key: what is not named stays. Whatever is wrong with `signed_data`, the answer is the same.
@@ -152,7 +149,6 @@ pub(super) async fn set_custom_data(ask: Ask) -> Result<Json<Nothing>, Refusal> 
         chat_id,
         custom_data: Some(custom_data),
     });
-    let set = ask.chats().set_custom_data(request).await;
-    set.map_err(Refusal::naming(NAMES))?;
+    ask.chats().set_custom_data(request).await?;
     Ok(Json(Nothing::default()))
 }

@@ -269,6 +269,7 @@ async fn what_the_context_refuses_is_named_as_its_callers_know_it() {
     let mut phone = new("lang", json!("en"));
     phone["end_user"] = json!({"phone": "12"});
     let told = |message: Value| new("transcript", json!({"transcript": [message]}));
+    let many: Value = (0..101).map(|n| (n.to_string(), json!({"value": n}))).collect();
     let later =
         json!({"sender": "agent", "timestamp": "2999-01-01 00:00:00Z", "content": [{"type": "text", "text": "a"}]});
     for (path, body, field) in [
@@ -329,6 +330,12 @@ async fn what_the_context_refuses_is_named_as_its_callers_know_it() {
             json!({"signed": false, "data": {"a": {"value": 1, "type": "color"}}}),
             "data.a.type",
         ),
+        (
+            on("/custom_data"),
+            json!({"signed": false, "data": {"a": {"value": 1}, "b": {"value": "b".repeat(17_000)}}}),
+            "data.b.value",
+        ),
+        (on("/custom_data"), json!({"signed": false, "data": many}), "data"),
         (on("/end-user"), json!({"identifier": "a", "email": "nobody"}), "email"),
     ] {
         let answer = desk.post(&path, body.clone()).await;

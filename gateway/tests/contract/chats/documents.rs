@@ -4,6 +4,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::{Desk, is_chat};
+use crate::conversations::{NOBODY, created};
 
 #[tokio::test]
 async fn creating_a_chat() {
@@ -284,4 +285,24 @@ async fn resuming_a_chat() {
     let woken = desk.get(&format!("/chats/{id}")).await;
     is_chat(&woken, &["ends_at", "timeout_at", "agent", "virtual_agent"]);
     assert_eq!(woken.json["status"], "queued");
+}
+
+#[tokio::test]
+async fn a_chat_of_the_other_surface_is_shown_with_null_for_what_it_has_not() {
+    let desk = Desk::open().await;
+    let user = created(&desk.world, "endusers", json!({"displayName": "Leland"})).await;
+    let message = json!({"content": {"value": "Hello", "_type": "Text"}, "_type": "Inbound"});
+    let body = json!({"requesterId": user, "widgetId": NOBODY, "message": message, "_type": "Chat"});
+    let chat = desk.world.post("/v1/conversations", body).await;
+    assert_eq!(chat.status, StatusCode::CREATED, "{}", chat.text);
+    let shown = desk.get(&format!("/chats/{}", chat.json["data"]["id"])).await;
+    is_chat(
+        &shown,
+        &["ends_at", "timeout_at", "agent", "virtual_agent", "identifier"],
+    );
+    assert_eq!(shown.json["id"], chat.json["data"]["id"]);
+    assert_eq!(
+        (&shown.json["status"], &shown.json["lang"]),
+        (&json!("queued"), &json!("en"))
+    );
 }
