@@ -55,16 +55,24 @@ impl<T> Answer<T> {
 
 impl<T: Serialize> IntoResponse for Answer<T> {
     fn into_response(self) -> Response {
-        let mut body = Vec::with_capacity(1024 + self.size);
-        if let Err(error) = serde_json::to_writer(&mut body, &self) {
-            return Failure::internal(&error.to_string()).into_response();
-        }
-        let mut response = Response::new(body.into());
-        response
-            .headers_mut()
-            .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        response
+        write(&self, self.size).unwrap_or_else(Failure::into_response)
     }
+}
+
+/// The answer with `body` as JSON.
+pub(crate) fn json(body: &impl Serialize) -> Result<Response, Failure> {
+    write(body, 0)
+}
+
+/// [`json`], with room for about so many bytes.
+fn write(body: &impl Serialize, size: usize) -> Result<Response, Failure> {
+    let mut text = Vec::with_capacity(1024 + size);
+    serde_json::to_writer(&mut text, body).map_err(|error| Failure::internal(&error.to_string()))?;
+    let mut response = Response::new(text.into());
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Ok(response)
 }
 
 /// Always null.

@@ -1,9 +1,29 @@
-//! Where a caller is, as far as it can be believed.
+//! Who a caller says he is, and where, as far as it can be believed.
 
 use std::net::IpAddr;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
+use http::header::AUTHORIZATION;
 use ipnet::IpNet;
+
+/// Whether a caller who has proved to be of the organization with `subdomain` says that he is of another one: by the user
+/// of Basic, who may be left out.
+pub(crate) fn names_another(subdomain: &str, headers: &HeaderMap) -> bool {
+    user(headers).is_some_and(|user| !user.is_empty() && !user.eq_ignore_ascii_case(subdomain))
+}
+
+/// The user of a Basic authorization.
+fn user(headers: &HeaderMap) -> Option<String> {
+    let header = headers.get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, rest) = header.trim_start().split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = String::from_utf8(STANDARD.decode(rest.trim()).ok()?).ok()?;
+    decoded.split_once(':').map(|(user, _)| user.to_owned())
+}
 
 /// The address to count failed authentications by: the peer's, or, when the peer is a trusted proxy, the last one in
 /// X-Forwarded-For that no trusted proxy has. What stands further left was written by the caller himself.
@@ -62,6 +82,27 @@ mod tests {
             headers.append("x-forwarded-for", HeaderValue::from_static(value));
         }
         address(peer.parse().unwrap(), &headers, &trusted).to_string()
+    }
+
+    #[test]
+    fn the_user_of_basic_is_the_subdomain_when_there_is_one() {
+        for (user, expected) in [
+            ("acme", false),
+            ("ACME", false),
+            ("", false),
+            ("globex", true),
+            ("acme ", true),
+        ] {
+            let mut headers = HeaderMap::new();
+            let basic = format!("Basic {}", STANDARD.encode(format!("{user}:hk_x:y")));
+            headers.insert(AUTHORIZATION, HeaderValue::try_from(basic).unwrap());
+            assert_eq!(names_another("acme", &headers), expected, "{user}");
+        }
+        for header in ["Bearer hk_x", "hk_x", "Basic %%%"] {
+            let mut headers = HeaderMap::new();
+            headers.insert(AUTHORIZATION, HeaderValue::from_static(header));
+            assert!(!names_another("acme", &headers), "{header}");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The documented REST surfaces, each with its own paths and wire types.
 
+pub(crate) mod chats;
 pub(crate) mod conversations;
 pub(crate) mod threads;
 
@@ -13,6 +14,7 @@ pub(crate) enum Dialect {
     /// Also of every path that is nobody's.
     Threads,
     Conversations,
+    Chats,
 }
 
 impl Dialect {
@@ -20,6 +22,8 @@ impl Dialect {
     pub(crate) fn of(path: &str) -> Self {
         if conversations::owns(path) {
             Self::Conversations
+        } else if chats::owns(path) {
+            Self::Chats
         } else {
             Self::Threads
         }
@@ -30,6 +34,7 @@ impl Dialect {
         match self {
             Self::Threads => failure.into_response(),
             Self::Conversations => conversations::Refusal::from(failure).into_response(),
+            Self::Chats => chats::Refusal::from(failure).into_response(),
         }
     }
 }

@@ -13,12 +13,13 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::header::{ALLOW, CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
 use http::uri::PathAndQuery;
-use http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use http_body::Body as _;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use platform::access::Access;
 use platform::http::{BodyError, Peer};
-use platform::telemetry;
+use platform::{Caller, Kind, fault, telemetry};
+use tonic::Status;
 use tower::Service;
 use tracing::{Instrument as _, Span};
 
@@ -120,6 +121,7 @@ impl Inner {
         let peer = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
         let address = peer.map(|peer| auth::address(peer, request.headers(), &self.limits.trusted_proxies));
         let asked = tokio::time::timeout(self.deadline, self.access.caller(request.headers(), address)).await;
+        let asked = asked.map(|known| known.and_then(|caller| of_named(caller, dialect, request.headers())));
         let caller = match asked {
             Err(_) => return (dialect.refuse(Failure::deadline()), None),
             Ok(Err(status)) => {
@@ -173,6 +175,15 @@ impl Inner {
         tracing::warn!(deadline = ?self.deadline, "deadline passed");
         dialect.refuse(Failure::deadline())
     }
+}
+
+/// The caller, unless he names another organization where that is looked at.
+fn of_named(caller: Caller, dialect: Dialect, headers: &HeaderMap) -> Result<Caller, Status> {
+    if dialect == Dialect::Chats && auth::names_another(&caller.subdomain, headers) {
+        let what = "the API key is of another organization";
+        return Err(fault::refuse(Kind::Unauthenticated, "API_KEY_NOT_VALID", what));
+    }
+    Ok(caller)
 }
 
 /// The request's span; disabled when nobody collects spans.

@@ -4,6 +4,7 @@
 //! `{"success":false,"message":…,"data":null,"error":{"code":…,"message":…,"details":null|[{"field","message"}]}}`.
 //! [`TABLE`] alone says which status, code and message that is.
 
+mod sentence;
 mod table;
 
 use std::borrow::Cow;
@@ -19,6 +20,7 @@ use tonic::Status;
 use tonic_types::StatusExt as _;
 use utoipa::ToSchema;
 
+pub(crate) use sentence::{Sentence, Sentences, sentence};
 use table::Row;
 pub(crate) use table::{Cause, TABLE, applies};
 
@@ -27,6 +29,14 @@ use crate::answer::Null;
 /// Proto field names and what callers of an operation know them as; an empty name vanishes from a path. A field that is
 /// not listed is known by its own name in camel case.
 pub(crate) type Names = &'static [(&'static str, &'static str)];
+
+/// How a dialect writes the names of fields that come from a context.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Spelling {
+    CamelCase,
+    /// As protos have them.
+    SnakeCase,
+}
 
 /// A failure on its way to the caller.
 #[derive(Debug)]
@@ -137,7 +147,7 @@ impl Failure {
     }
 
     /// What other dialects make their own body of.
-    pub(crate) fn told(&self) -> Told<'_> {
+    pub(crate) fn told(&self, spelling: Spelling) -> Told<'_> {
         let inner = &*self.0;
         Told {
             cause: inner.row.cause,
@@ -146,7 +156,7 @@ impl Failure {
             fields: inner
                 .fields
                 .iter()
-                .map(|(field, rule)| (wire_name(field, inner.names), rule.as_str()))
+                .map(|(field, rule)| (spelled(field, inner.names, spelling), rule.as_str()))
                 .collect(),
             retry_after: inner.retry_after,
         }
@@ -302,13 +312,20 @@ pub(crate) fn whole_seconds(wait: Duration) -> HeaderValue {
 
 /// The name under which callers know the proto field at `path`.
 pub(crate) fn wire_name(path: &str, names: Names) -> String {
+    spelled(path, names, Spelling::CamelCase)
+}
+
+fn spelled(path: &str, names: Names, spelling: Spelling) -> String {
     let mut wire = String::with_capacity(path.len());
     for segment in path.split('.') {
         let (name, index) = segment.find('[').map_or((segment, ""), |at| segment.split_at(at));
-        let name = names
-            .iter()
-            .find(|(proto, _)| *proto == name)
-            .map_or_else(|| Cow::Owned(camel_case(name)), |(_, wire)| Cow::Borrowed(*wire));
+        let name = names.iter().find(|(proto, _)| *proto == name).map_or_else(
+            || match spelling {
+                Spelling::CamelCase => Cow::Owned(camel_case(name)),
+                Spelling::SnakeCase => Cow::Borrowed(name),
+            },
+            |(_, wire)| Cow::Borrowed(*wire),
+        );
         if !name.is_empty() && !wire.is_empty() {
             wire.push('.');
         }
@@ -410,6 +427,18 @@ mod tests {
             ("content._type", "content._type"),
         ] {
             assert_eq!(wire_name(proto, names), wire);
+        }
+    }
+
+    #[test]
+    fn a_dialect_in_snake_case_keeps_the_names_of_the_proto() {
+        let names: Names = &[("phone", "end_user.phone"), ("at", "timestamp")];
+        for (proto, wire) in [
+            ("menu_id", "menu_id"),
+            ("phone", "end_user.phone"),
+            ("transcript[2].at", "transcript[2].timestamp"),
+        ] {
+            assert_eq!(spelled(proto, names, Spelling::SnakeCase), wire);
         }
     }
 

@@ -6,9 +6,11 @@ mod query;
 use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{FromRequest, FromRequestParts as _, RawPathParams, Request};
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use http::uri::Authority;
 use http::{HeaderMap, HeaderName, Uri};
 use platform::Caller;
+use proto::conversation::v1::chat_service_client::ChatServiceClient;
 use proto::conversation::v1::conversation_service_client::ConversationServiceClient;
 use proto::conversation::v1::directory_service_client::DirectoryServiceClient;
 use proto::settings::v1::settings_service_client::SettingsServiceClient;
@@ -49,7 +51,7 @@ pub(crate) struct Call {
     pub(crate) gateway: Gateway,
     /// The header of the request.
     pub(crate) headers: HeaderMap,
-    pub(crate) front: Front,
+    front: Front,
     body: Bytes,
     params: Option<RawPathParams>,
     pub(crate) uri: Uri,
@@ -154,6 +156,27 @@ impl Call {
     /// The conversations.
     pub(crate) fn conversations(&self) -> ConversationServiceClient<Link> {
         self.gateway.0.conversation.clone()
+    }
+
+    /// The chats.
+    pub(crate) fn chats(&self) -> ChatServiceClient<Link> {
+        self.gateway.0.chat.clone()
+    }
+
+    /// The URL that the caller asked, without its query: absolute on the host he named; only the path when he has not
+    /// said which host that is.
+    pub(crate) fn url(&self) -> String {
+        let prefix = if self.front.api { "/api" } else { "" };
+        let path = self.uri.path();
+        let host = self.headers.get(HOST).and_then(|host| host.to_str().ok());
+        let host = self.uri.authority().map(Authority::as_str).or(host);
+        let scheme = if self.front.tls { "https" } else { "http" };
+        match host {
+            Some(host) if host.parse::<Authority>().is_ok_and(|host| !host.as_str().contains('@')) => {
+                format!("{scheme}://{host}{prefix}{path}")
+            }
+            _ => format!("{prefix}{path}"),
+        }
     }
 
     /// A path parameter as it is.

@@ -27,6 +27,7 @@ use platform::access::Access;
 use platform::events::Feed;
 use platform::http::RequestBody;
 pub(crate) use platform::link::Link;
+use proto::conversation::v1::chat_service_client::ChatServiceClient;
 use proto::conversation::v1::conversation_service_client::ConversationServiceClient;
 use proto::conversation::v1::directory_service_client::DirectoryServiceClient;
 use proto::settings::v1::settings_service_client::SettingsServiceClient;
@@ -72,6 +73,7 @@ struct Shared {
     thread: ThreadServiceClient<Link>,
     directory: DirectoryServiceClient<Link>,
     conversation: ConversationServiceClient<Link>,
+    chat: ChatServiceClient<Link>,
     /// The value of `grpc-timeout`.
     service_deadline: HeaderValue,
     feeds: Feeds,
@@ -89,6 +91,7 @@ impl Gateway {
             directory: DirectoryServiceClient::new(deps.conversation.clone()).max_decoding_message_size(ANSWER_BYTES),
             conversation: ConversationServiceClient::new(deps.conversation.clone())
                 .max_decoding_message_size(ANSWER_BYTES),
+            chat: ChatServiceClient::new(deps.conversation.clone()).max_decoding_message_size(ANSWER_BYTES),
             service_deadline: HeaderValue::try_from(deadline).expect("digits and a letter"),
             feeds: Feeds::new(deps.feed.clone(), deps.access.clone(), &deps.limits, stop),
         }))
@@ -111,6 +114,7 @@ fn edge(deps: Dependencies, stop: CancellationToken) -> Edge {
 fn routes() -> OpenApiRouter<Gateway> {
     dialect::threads::routes()
         .merge(dialect::conversations::routes())
+        .merge(dialect::chats::routes())
         .merge(feed::routes())
 }
 

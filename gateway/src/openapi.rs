@@ -22,8 +22,8 @@ use utoipa::{PartialSchema as _, ToSchema as _};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::Gateway;
-use crate::dialect::{Dialect, conversations};
-use crate::errors::{self, TABLE};
+use crate::dialect::{Dialect, chats, conversations};
+use crate::errors::{self, Sentence, Sentences, TABLE};
 
 /// The description as committed in `openapi.json`.
 pub fn document() -> String {
@@ -53,7 +53,7 @@ pub(crate) fn describe(routes: OpenApiRouter<Gateway>) -> (Router<Gateway>, Open
     let components = document.components.get_or_insert_with(Components::new);
     let mut schemas = vec![(errors::Body::name().into_owned(), errors::Body::schema())];
     errors::Body::schemas(&mut schemas);
-    schemas.push((conversations::Body::name().into_owned(), conversations::Body::schema()));
+    schemas.push((Sentence::name().into_owned(), Sentence::schema()));
     components.schemas.extend(schemas);
     components.add_security_scheme(
         "apiKey",
@@ -65,7 +65,9 @@ pub(crate) fn describe(routes: OpenApiRouter<Gateway>) -> (Router<Gateway>, Open
         }),
     );
     components.responses.extend(failures());
-    components.responses.extend(conversations_failures());
+    for (name, sentences) in [(CONVERSATIONS, conversations::TABLE), (CHATS, chats::TABLE)] {
+        components.responses.extend(sentence_failures(name, sentences));
+    }
     for (path, item) in &mut document.paths.paths {
         for (method, operation) in operations(item) {
             complete(path, &method, operation);
@@ -83,7 +85,7 @@ const MAY_LACK: [(&str, &str); 4] = [
     ("LastMessage", "answer"),
 ];
 
-/// Declares the members of the threads dialect's answers as required: they are there even where they are null, while a member of a request
+/// Declares the members of the threads and chats dialects' answers as required: they are there even where they are null, while a member of a request
 /// that may be null may be absent. utoipa can't tell the two apart.
 fn require_what_answers_always_have(document: &mut OpenApi) {
     let Some(components) = &mut document.components else {
@@ -178,10 +180,8 @@ fn complete(path: &str, method: &Method, operation: &mut Operation) {
     let has_body = operation.request_body.is_some();
     let causes: Vec<_> = match Dialect::of(path) {
         Dialect::Threads => TABLE.iter().map(|row| (row.cause, row.status, "")).collect(),
-        Dialect::Conversations => conversations::TABLE
-            .iter()
-            .map(|(cause, status, _)| (*cause, *status, CONVERSATIONS))
-            .collect(),
+        Dialect::Conversations => named(CONVERSATIONS, conversations::TABLE),
+        Dialect::Chats => named(CHATS, chats::TABLE),
     };
     for (cause, status, prefix) in causes {
         if errors::applies(cause, method, path, has_body) {
@@ -197,12 +197,20 @@ fn complete(path: &str, method: &Method, operation: &mut Operation) {
 
 /// What the names of the conversations dialect's failures begin with.
 const CONVERSATIONS: &str = "Conversations";
+/// The same of the chats dialect.
+const CHATS: &str = "Chats";
 
-/// One response for each status of the conversations dialect.
-fn conversations_failures() -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {
-    let responses = conversations::TABLE.iter().map(|(_, status, message)| {
+/// Causes and statuses, with what the names of their failures begin with.
+fn named(prefix: &'static str, sentences: Sentences) -> Vec<(errors::Cause, StatusCode, &'static str)> {
+    let causes = sentences.iter().map(|(cause, status, _)| (*cause, *status, prefix));
+    causes.collect()
+}
+
+/// One response for each status of a dialect whose failures are sentences.
+fn sentence_failures(prefix: &str, sentences: Sentences) -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {
+    let responses = sentences.iter().map(|(_, status, message)| {
         let content = ContentBuilder::new()
-            .schema(Some(Ref::from_schema_name(conversations::Body::name())))
+            .schema(Some(Ref::from_schema_name(Sentence::name())))
             .example(message.map(|message| json!({"message": message})))
             .build();
         let mut response = ResponseBuilder::new()
@@ -211,8 +219,7 @@ fn conversations_failures() -> BTreeMap<String, RefOr<utoipa::openapi::Response>
         if let Some(header) = retry_after(*status) {
             response = response.header("Retry-After", header);
         }
-        let name = format!("{CONVERSATIONS}{}", failure_name(*status));
-        (name, RefOr::T(response.build()))
+        (format!("{prefix}{}", failure_name(*status)), RefOr::T(response.build()))
     });
     responses.collect()
 }
@@ -246,6 +253,8 @@ fn about_parameter(name: &str) -> &'static str {
         "threadId" => "Id of the thread within the chatbot.",
         "messageId" => "Id of the message.",
         "conversationId" => "Id of the conversation, an int64.",
+        "chat_id" => "Id of the chat, an int64: also that of its conversation.",
+        "escalation_id" => "Id of the escalation, an int64.",
         "contactEndpointId" => "An e-mail address, or a number in E.164 form.",
         "promptId" => "Id of the prompt.",
         _ => "Its id.",

@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
+use proto::conversation::v1::chat_service_client::ChatServiceClient;
 use proto::conversation::v1::conversation_service_client::ConversationServiceClient;
+use proto::conversation::v1::directory_service_client::DirectoryServiceClient;
 use proto::settings::v1::settings_service_client::SettingsServiceClient;
 use proto::thread::v1::thread_service_client::ThreadServiceClient;
 use reqwest::header::HeaderMap;
@@ -104,6 +106,16 @@ impl Caller {
     /// The conversation context.
     pub fn conversations(&self) -> ConversationServiceClient<Channel> {
         ConversationServiceClient::new(self.conversations.clone())
+    }
+
+    /// People and queues of the conversation context.
+    pub fn directory(&self) -> DirectoryServiceClient<Channel> {
+        DirectoryServiceClient::new(self.conversations.clone())
+    }
+
+    /// Chats of the conversation context.
+    pub fn chats(&self) -> ChatServiceClient<Channel> {
+        ChatServiceClient::new(self.conversations.clone())
     }
 
     /// The settings context.

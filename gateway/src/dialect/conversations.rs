@@ -29,7 +29,7 @@
 //! | `PATCH …/messages/{messageId}/anonymize` | 202, the same | | its conversation is not closed; anonymized already |
 //! | `PATCH /endusers/{id}/anonymize` | 202, the same | | one of his conversations is not closed and not forced; anonymized already |
 //! | `GET /anonymization/request/{requestId}` | 200 | | |
-//! | `GET …`, `GET …/{messages, notes, tags, linked, activitylog}` | 200 | | |
+//! | `GET …`, `GET …/{messages, notes, tags, linked, activitylog, custom-data}` | 200 | | |
 //! | `GET /conversations/{activitylog, flows}`, `GET` and `POST /search/conversations` | 200 | a page key of another list | |
 //! | `POST /{agents, endusers, teams, queues, custom-attributes, contact-endpoints, conversations/flows}` | 201 | somebody else's address, number or external id; a queue or virtual agent that is not there | the identifier, address or number is taken |
 //! | `POST /tags` | 200, also for one that is there | | |
@@ -52,6 +52,7 @@ mod attributes;
 mod contact_endpoints;
 mod conversation;
 mod create;
+mod custom_data;
 mod end_users;
 mod flows;
 mod messages;
@@ -72,7 +73,7 @@ use utoipa_axum::routes;
 
 use crate::Gateway;
 
-pub(crate) use refusal::{Body, Refusal, TABLE};
+pub(crate) use refusal::{Refusal, TABLE};
 
 /// What the paths of this dialect begin with, after `/v1/`.
 const ROOTS: [&str; 10] = [
@@ -126,6 +127,7 @@ fn conversation_routes() -> OpenApiRouter<Gateway> {
         .routes(routes!(tags::bulk_tag_conversation))
         .routes(routes!(attributes::patch_conversation_attributes))
         .routes(routes!(activity::list_conversation_activity))
+        .routes(routes!(custom_data::get_conversation_custom_data))
         .routes(routes!(
             search::search_conversations,
             search::search_conversations_by_filters

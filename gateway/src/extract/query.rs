@@ -69,7 +69,8 @@ impl<'a> Query<'a> {
         self.number("limit", 1..=MAX_SIZE)
     }
 
-    fn number(&self, name: &str, range: RangeInclusive<i32>) -> Result<i32, Failure> {
+    /// An integer within `range`; 0 when absent.
+    pub(crate) fn number(&self, name: &str, range: RangeInclusive<i32>) -> Result<i32, Failure> {
         let Some(text) = self.text(name)? else {
             return Ok(0);
         };

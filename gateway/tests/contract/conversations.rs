@@ -90,7 +90,7 @@ fn inbound() -> Value {
 }
 
 /// The id of something new.
-async fn created(world: &World, kind: &str, body: Value) -> String {
+pub(crate) async fn created(world: &World, kind: &str, body: Value) -> String {
     let answer = world.post(&format!("/v1/{kind}"), body).await;
     assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text);
     id(&answer)

@@ -13,6 +13,7 @@ use platform::events::{self, Feed};
 use platform::link::Link;
 use platform::seal::MasterKey;
 use platform::server::{self, Readiness, Server};
+use proto::conversation::v1::chat_service_client::ChatServiceClient;
 use proto::conversation::v1::conversation_service_client::ConversationServiceClient;
 use proto::settings::v1 as settings;
 use proto::settings::v1::settings_service_client::SettingsServiceClient;
@@ -113,6 +114,8 @@ pub(crate) struct World {
     pub(crate) http: reqwest::Client,
     /// For what has no face to the outside: connectors bring conversations over gRPC.
     pub(crate) conversations: ConversationServiceClient<Link>,
+    /// For what has no face to the outside: what queues offer chats.
+    pub(crate) chats: ChatServiceClient<Link>,
     service_key: ServiceKey,
     settings: SettingsServiceClient<Link>,
     stop: CancellationToken,
@@ -202,6 +205,7 @@ impl World {
             org: OrgId(uuid::Uuid::nil()),
             http,
             conversations: ConversationServiceClient::new(link.clone()),
+            chats: ChatServiceClient::new(link.clone()),
             service_key,
             settings: SettingsServiceClient::new(link),
             stop,

@@ -1,5 +1,7 @@
 //! Threads and messages in both renderings.
 
+mod escalations;
+
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -324,50 +326,6 @@ async fn escalating_twice_on_v0_writes_one_system_message() {
         (&messages[2]["messageType"], &messages[2]["agentName"]),
         (&"AGENT_MESSAGE".into(), &"Bob".into())
     );
-}
-
-#[tokio::test]
-async fn an_escalation_is_listed_until_it_is_over_and_says_who_has_seen_it() {
-    let world = World::new().await;
-    world.thread("t").await;
-    world
-        .post(
-            &format!("/v0/chatbots/{BOT}/threads/t/escalate"),
-            json!({"escalationPrompt": "Help"}),
-        )
-        .await;
-    let list = async |state: &str| {
-        let answer = world.get(&format!("/v1/escalations?state={state}&limit=5")).await;
-        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
-        answer.json["data"]["escalations"].as_array().unwrap().clone()
-    };
-    let open = list("unacknowledged").await;
-    assert_eq!(open.len(), 1);
-    assert_eq!(
-        (&open[0]["threadId"], &open[0]["prompt"]),
-        (&"t".into(), &"Help".into())
-    );
-    assert_eq!(
-        (&open[0]["state"], &open[0]["requestedBy"]),
-        (&"unacknowledged".into(), &"ada@example.com".into())
-    );
-    assert!(open[0]["ageSeconds"].is_u64());
-    let id = open[0]["id"].as_str().unwrap();
-    let seen = Answer::of(world.request(Method::PUT, &format!("/v1/escalations/{id}/acknowledge"))).await;
-    assert_eq!(seen.json["message"], "Escalation acknowledged successfully");
-    assert_eq!(seen.json["data"]["escalation"]["acknowledgedBy"], "ada@example.com");
-    assert!(list("unacknowledged").await.is_empty());
-    assert_eq!(list("acknowledged").await.len(), 1);
-    let ended = Answer::of(world.request(Method::POST, &format!("/v1/chatting/{BOT}/thread/t/end"))).await;
-    assert_eq!(ended.json["message"], "Thread ended successfully");
-    assert!(ended.json["data"]["thread"]["endedAt"].is_string());
-    assert_eq!(list("resolved").await.len(), 1);
-    assert_eq!(list("all").await.len(), 1);
-    let unknown = world.request(
-        Method::PUT,
-        "/v1/escalations/0190f0c8-7d5c-7cc1-8d3e-0a4a5e1b7a10/acknowledge",
-    );
-    Answer::of(unknown).await.is_error(404, "ESCALATION_NOT_FOUND");
 }
 
 #[tokio::test]

@@ -2,7 +2,6 @@
 
 use platform::access::Call;
 use platform::idempotency::Done;
-use platform::page::Tokens;
 use platform::seal::MasterKey;
 use prost::Message;
 use proto::thread::v1 as pb;
@@ -24,7 +23,6 @@ mod wire;
 pub(crate) struct Api {
     pub(crate) store: Store,
     pub(crate) chatbots: Chatbots,
-    pub(crate) tokens: Tokens,
     pub(crate) master_key: MasterKey,
 }
 

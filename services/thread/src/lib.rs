@@ -15,7 +15,6 @@ use platform::db::Db;
 use platform::events::{self, Outbox};
 use platform::idempotency::Idempotency;
 use platform::link::Link;
-use platform::page::Tokens;
 use platform::seal::MasterKey;
 use platform::server::Server;
 use platform::service;
@@ -35,7 +34,7 @@ pub struct Dependencies {
     pub db: Db,
     /// Where its events go.
     pub redis: events::redis::Config,
-    /// Seals webhook tokens and signs page tokens.
+    /// Seals webhook tokens.
     pub master_key: MasterKey,
     /// Where chatbots are looked up.
     pub settings: Link,
@@ -108,7 +107,6 @@ pub fn mount(server: Server, dependencies: Dependencies) -> Server {
     let api = api::Api {
         store,
         chatbots: chatbots.clone(),
-        tokens: Tokens::new(&master_key),
         master_key,
     };
     let server = server

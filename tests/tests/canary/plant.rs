@@ -1,5 +1,7 @@
 //! Writes what can be told apart from everything else, wherever an end user's words can be written.
 
+mod chats;
+
 use std::collections::BTreeSet;
 
 use journeys::stores::connect;
@@ -138,15 +140,17 @@ impl Garden {
         id
     }
 
-    /// Plants everything; the end user it is about.
-    pub(crate) async fn plant(&mut self, system: &System) -> String {
+    /// Plants everything; the end users it is about.
+    pub(crate) async fn plant(&mut self, system: &System) -> [String; 2] {
         let person = self.person().await;
         self.begin(&person).await;
         self.import(&person).await;
         if system.is_separate() {
             self.connect(system, &person).await;
         }
-        person
+        let identifier = self.first["data"][0]["externalId"].as_str().unwrap().to_owned();
+        self.chat(&identifier).await;
+        [person, self.former_chat().await]
     }
 
     async fn person(&mut self) -> String {

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "journeys panic as tests do")]
 
 mod chatbots;
+mod chats;
 mod conversation;
 mod conversations;
 mod escalation;
@@ -34,6 +35,9 @@ macro_rules! journeys {
 
 journeys! {
     chatbots::what_is_configured_is_what_visitors_get,
+    chats::a_chat_goes_from_the_virtual_agent_to_people_and_is_opened_again,
+    chats::what_agents_do_with_a_conversation_its_chat_shows,
+    chats::a_queue_that_has_no_room_deflects_until_somebody_would_rather_wait,
     conversation::a_conversation_reads_the_same_on_both_surfaces,
     conversations::a_conversation_goes_from_hand_to_hand_until_it_is_found_again,
     conversations::another_organization_sees_nothing_of_a_conversation,

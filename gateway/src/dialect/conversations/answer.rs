@@ -4,7 +4,6 @@ use std::borrow::Cow;
 
 use axum::response::{IntoResponse, Response};
 use chrono::DateTime;
-use http::header::{CONTENT_TYPE, HeaderValue};
 use prost_types::Timestamp;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -13,8 +12,7 @@ use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, 
 use utoipa::{PartialSchema, ToSchema};
 
 use super::Refusal;
-use crate::answer::Stamp;
-use crate::errors::Failure;
+use crate::answer::{self, Stamp};
 
 /// `{"data": …}`.
 #[derive(Serialize, ToSchema)]
@@ -44,15 +42,7 @@ pub(super) struct Bare<T>(pub(super) Vec<T>);
 
 /// `body` as JSON.
 fn json(body: &impl Serialize) -> Response {
-    let mut text = Vec::with_capacity(1024);
-    if let Err(error) = serde_json::to_writer(&mut text, body) {
-        return Refusal::from(Failure::internal(&error.to_string())).into_response();
-    }
-    let mut response = Response::new(text.into());
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
+    answer::json(body).unwrap_or_else(|failure| Refusal::from(failure).into_response())
 }
 
 impl<T: Serialize> IntoResponse for Data<T> {

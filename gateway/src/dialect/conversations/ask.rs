@@ -3,9 +3,8 @@
 use axum::extract::{FromRequest, Request};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use http::header::HOST;
-use http::uri::Authority;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use proto::conversation::v1::chat_service_client::ChatServiceClient;
 use proto::conversation::v1::conversation_service_client::ConversationServiceClient;
 use proto::conversation::v1::directory_service_client::DirectoryServiceClient;
 use serde::de::DeserializeOwned;
@@ -40,6 +39,10 @@ impl Ask {
 
     pub(super) fn conversations(&self) -> ConversationServiceClient<Link> {
         self.0.conversations()
+    }
+
+    pub(super) fn chats(&self) -> ChatServiceClient<Link> {
+        self.0.chats()
     }
 
     /// A message to a context, in the caller's name.
@@ -130,7 +133,7 @@ impl Ask {
         Ok(params)
     }
 
-    /// The links of a page: an absolute URL on the host the caller has asked.
+    /// The links of a page.
     pub(super) fn links(&self, params: &Params<'_>, names: &[&str], token: &str) -> Result<Links, Refusal> {
         if token.is_empty() {
             return Ok(Links::default());
@@ -144,25 +147,10 @@ impl Ask {
                 key.extend(utf8_percent_encode(value, RESERVED));
             }
         }
-        let prefix = if self.0.front.api { "/api" } else { "" };
-        let path = self.0.uri.path();
         let key = URL_SAFE_NO_PAD.encode(key);
         Ok(Links {
-            next: Some(format!("{}{prefix}{path}?{KEY}={key}", self.origin())),
+            next: Some(format!("{}?{KEY}={key}", self.0.url())),
         })
-    }
-
-    /// `https://host:port`; empty when the caller has not said which host that is.
-    fn origin(&self) -> String {
-        let host = self.0.headers.get(HOST).and_then(|host| host.to_str().ok());
-        let host = self.0.uri.authority().map(Authority::as_str).or(host);
-        let scheme = if self.0.front.tls { "https" } else { "http" };
-        match host {
-            Some(host) if host.parse::<Authority>().is_ok_and(|host| !host.as_str().contains('@')) => {
-                format!("{scheme}://{host}")
-            }
-            _ => String::new(),
-        }
     }
 }
 

@@ -5,19 +5,16 @@ use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
-use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use platform::Kind;
-use serde::Serialize;
 use tonic::Status;
-use utoipa::ToSchema;
 
-use crate::errors::{Cause, Failure, Names, Told, whole_seconds};
+use crate::errors::{Cause, Failure, Names, Sentences, Spelling, Told, sentence};
 
 /// Cause → status and message; `None`: the text of the failure.
 ///
 /// Messages are the documented examples where there are any. 405, 408, 413, 415, 422, 429 and 503 are not in the source,
 /// which leaves the infrastructure out.
-pub(crate) static TABLE: &[(Cause, StatusCode, Option<&str>)] = &[
+pub(crate) static TABLE: Sentences = &[
     (Cause::Kind(Kind::Invalid), StatusCode::BAD_REQUEST, None),
     (
         Cause::Kind(Kind::Unauthenticated),
@@ -121,7 +118,7 @@ impl Terms {
     pub(super) fn refuse(self) -> impl FnOnce(Status) -> Refusal {
         move |status| {
             let failure = Failure::naming(self.names)(status);
-            let told = failure.told();
+            let told = failure.told(Spelling::CamelCase);
             match self.known.iter().find(|(reason, ..)| *reason == told.reason) {
                 Some((_, status, text)) => Refusal {
                     status: *status,
@@ -199,7 +196,7 @@ impl Refusal {
 
     /// A failure of reading `part`.
     pub(super) fn reading(part: Part) -> impl FnOnce(Failure) -> Self {
-        move |failure| Self::of(&failure.told(), part)
+        move |failure| Self::of(&failure.told(Spelling::CamelCase), part)
     }
 
     /// What is said to the caller.
@@ -229,7 +226,7 @@ fn rules(fields: &[(String, &str)]) -> String {
 
 impl From<Failure> for Refusal {
     fn from(failure: Failure) -> Self {
-        Self::of(&failure.told(), Part::Body)
+        Self::of(&failure.told(Spelling::CamelCase), Part::Body)
     }
 }
 
@@ -239,29 +236,9 @@ impl From<Status> for Refusal {
     }
 }
 
-/// The documented error body.
-#[derive(Serialize, ToSchema)]
-#[schema(as = ConversationsError)]
-pub(crate) struct Body<'a> {
-    #[schema(example = "The requested resource could not be found")]
-    message: &'a str,
-}
-
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let body = Body { message: &self.message };
-        let body = serde_json::to_vec(&body).expect("a text is always JSON");
-        let mut response = Response::new(body.into());
-        *response.status_mut() = self.status;
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        if self.status == StatusCode::UNAUTHORIZED {
-            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        }
-        if let Some(wait) = self.retry_after {
-            headers.insert(RETRY_AFTER, whole_seconds(wait));
-        }
-        response
+        sentence(self.status, self.message, "Bearer", self.retry_after)
     }
 }
 

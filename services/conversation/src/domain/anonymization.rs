@@ -70,7 +70,12 @@ pub(crate) struct Anonymization {
 }
 
 /// What tells the others. Says only what was anonymized, so it is left alone by what erases the rest.
-pub(crate) const TOLD: [&str; 3] = ["conversation.anonymized", "message.anonymized", "end_user.anonymized"];
+pub(crate) const TOLD: [&str; 4] = [
+    "conversation.anonymized",
+    "message.anonymized",
+    "end_user.anonymized",
+    "escalation.anonymized",
+];
 
 /// The attributes of activities that are left: ids, and the words of the organization itself. Whatever else there is may
 /// come from the end user.

@@ -4,6 +4,7 @@
 //! is still to be done. A request is processed only when nothing is left anywhere.
 
 mod erase;
+mod requests;
 
 use std::time::Duration;
 
@@ -12,14 +13,14 @@ use platform::events::{Event, Outbox, Stream, redis};
 use platform::idempotency::Idempotency;
 use platform::{Db, OrgId, fault};
 use serde_json::{Value, json};
-use sqlx::{PgConnection, PgExecutor};
+use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::Store;
 use super::transitions::Step;
 use crate::SCHEMA;
-use crate::domain::anonymization::{Anonymization, TOLD, Target, TargetKind};
+use crate::domain::anonymization::{TOLD, Target};
 use crate::domain::conversation::Locked;
 use crate::domain::{ConversationError, state};
 
@@ -123,7 +124,7 @@ impl Anonymizer {
         match due.target {
             Target::Conversation(id) => {
                 self.erase_conversation(due, id).await?;
-                self.forget_all(due.org, vec![id]).await
+                self.forget_all(due.org, vec![id], None).await
             }
             Target::Message(conversation, id) => {
                 self.erase_message(due.org, conversation, id).await?;
@@ -146,7 +147,7 @@ impl Anonymizer {
             for conversation in &conversations {
                 self.erase_conversation(due, *conversation).await?;
             }
-            if !self.forget_all(due.org, conversations).await? {
+            if !self.forget_all(due.org, conversations, None).await? {
                 return Ok(false);
             }
             done_to = last;
@@ -154,6 +155,9 @@ impl Anonymizer {
             if stop.is_cancelled() {
                 return Ok(false);
             }
+        }
+        if !self.forget_former(due.org, id, stop).await? {
+            return Ok(false);
         }
         // What he wrote to others is anonymized by requests of its own, which this one waits for.
         if Store::queue_messages(&self.db, due, id).await? > 0 || Store::waits_for_others(&self.db, due).await? {
@@ -170,13 +174,42 @@ impl Anonymizer {
         Ok(true)
     }
 
+    /// Erases what conversations that somebody else has taken over say of an end user; whether that was all.
+    async fn forget_former(&self, org: OrgId, id: Uuid, stop: &CancellationToken) -> Result<bool, Trouble> {
+        let person = id.to_string();
+        let mut done_to = 0;
+        loop {
+            let conversations = Store::conversations_formerly_of(org, &self.db, &person, done_to, BATCH).await?;
+            let Some(last) = conversations.last().copied() else {
+                return Ok(true);
+            };
+            for conversation in &conversations {
+                let mut tx = self.db.begin().await?;
+                Store::lock_conversation(org, &mut tx, *conversation).await?;
+                Store::erase_former(org, &mut tx, *conversation, &person).await?;
+                self.tell_escalations(org, &mut tx, *conversation, Some(("endUserId", &person)))
+                    .await?;
+                tx.commit().await?;
+            }
+            if !self.forget_all(org, conversations, Some(&person)).await? || stop.is_cancelled() {
+                return Ok(false);
+            }
+            done_to = last;
+        }
+    }
+
     /// [`Anonymizer::forget`] for conversations; whether that was all. The relay is waited for a moment, which is cheaper
     /// than to begin again with all of them.
-    async fn forget_all(&self, org: OrgId, mut conversations: Vec<i64>) -> Result<bool, Trouble> {
+    async fn forget_all(
+        &self,
+        org: OrgId,
+        mut conversations: Vec<i64>,
+        mentioning: Option<&str>,
+    ) -> Result<bool, Trouble> {
         for _ in 0..GLANCES {
             let mut left = Vec::new();
             for conversation in conversations {
-                if !self.forget(org, conversation, None).await? {
+                if !self.forget(org, conversation, mentioning).await? {
                     left.push(conversation);
                 }
             }
@@ -215,8 +248,9 @@ impl Anonymizer {
             }
             let sequence = Store::anonymize_conversation(org, &mut tx, locked.id).await?;
             let data = json!({ "conversation": { "csid": id } });
-            self.tell(org, &mut tx, TOLD[0], format!("conversations/{id}"), sequence, data)
-                .await?;
+            let subject = format!("conversations/{id}");
+            self.tell(org, &mut tx, TOLD[0], subject, sequence, data).await?;
+            self.tell_escalations(org, &mut tx, id, None).await?;
         }
         tx.commit().await?;
         Store::erase_content(org, &self.db, id).await?;
@@ -231,8 +265,30 @@ impl Anonymizer {
             let data = json!({ "conversation": { "csid": conversation }, "message_id": id });
             let subject = format!("conversations/{conversation}");
             self.tell(org, &mut tx, TOLD[1], subject, sequence, data).await?;
+            let of = Some(("messageId", &*id.to_string()));
+            self.tell_escalations(org, &mut tx, conversation, of).await?;
         }
         tx.commit().await?;
+        Ok(())
+    }
+
+    /// Tells that something is erased of what was said about a chat's escalations: everything, or what `of` names. They
+    /// have a stream of their own, whose newest entry can't be deleted before another one comes.
+    async fn tell_escalations(
+        &self,
+        org: OrgId,
+        tx: &mut PgConnection,
+        chat: i64,
+        of: Option<(&str, &str)>,
+    ) -> Result<(), ConversationError> {
+        for (id, sequence) in Store::anonymize_escalations(org, tx, chat, of.map(|(_, id)| id)).await? {
+            let mut data = json!({ "kind": "chat", "escalationId": id, "chatId": chat });
+            if let Some((name, of)) = of {
+                data[name] = json!(of);
+            }
+            self.tell(org, tx, TOLD[3], format!("escalations/{id}"), sequence, data)
+                .await?;
+        }
         Ok(())
     }
 
@@ -245,9 +301,14 @@ impl Anonymizer {
         sequence: i64,
         data: Value,
     ) -> Result<(), sqlx::Error> {
+        let stream = if kind == TOLD[3] {
+            Stream::Escalations
+        } else {
+            Stream::Events
+        };
         let event = Event {
             org,
-            stream: Stream::Events,
+            stream,
             kind,
             subject,
             sequence,
@@ -257,13 +318,16 @@ impl Anonymizer {
         self.outbox.record(tx, None, event).await
     }
 
-    /// Erases first answers and events about a conversation and its chat, once nothing more is said about it; whether that
-    /// was all.
+    /// Erases first answers and events about a conversation, its chat and the chat's escalations, once nothing more is said
+    /// about it; whether that was all.
     async fn forget(&self, org: OrgId, conversation: i64, mentioning: Option<&str>) -> Result<bool, Trouble> {
         self.outbox.wake();
+        let mut subjects = vec![format!("conversations/{conversation}"), format!("chats/{conversation}")];
+        self.idempotency.erase(&self.db, org, &subjects[0], mentioning).await?;
+        let escalations = Store::escalations_of(org, &self.db, conversation).await?;
+        subjects.extend(escalations.iter().map(|id| format!("escalations/{id}")));
         let mut all = true;
-        for subject in [format!("conversations/{conversation}"), format!("chats/{conversation}")] {
-            self.idempotency.erase(&self.db, org, &subject, mentioning).await?;
+        for subject in subjects {
             let what = Erased {
                 org,
                 subject: &subject,
@@ -290,198 +354,4 @@ async fn close(org: OrgId, tx: &mut PgConnection, locked: &Locked, by: Uuid) -> 
     };
     Store::save_outcome(org, None, tx, locked, step).await?;
     Ok(true)
-}
-
-impl Store {
-    /// Queues a request. The target has to be locked.
-    pub(crate) async fn request_anonymization(
-        org: OrgId,
-        tx: &mut PgConnection,
-        target: Target,
-        requested_by: Uuid,
-    ) -> Result<Anonymization, ConversationError> {
-        let (id, target_id) = (platform::id::new(), target.to_string());
-        let initiated_at = sqlx::query_scalar!(
-            "insert into conversation.anonymizations (org_id, id, target, target_id, requested_by)
-             values ($1, $2, $3, $4, $5) returning initiated_at",
-            org.0,
-            id,
-            target.kind() as i16,
-            target_id,
-            requested_by,
-        )
-        .fetch_one(tx)
-        .await?;
-        Ok(Anonymization {
-            id,
-            kind: target.kind(),
-            target_id,
-            requested_by,
-            initiated_at,
-            processed_at: None,
-        })
-    }
-
-    /// The request for the same that is not processed yet. The target has to be locked.
-    pub(crate) async fn pending_anonymization(
-        org: OrgId,
-        tx: &mut PgConnection,
-        target: Target,
-    ) -> Result<Option<Anonymization>, ConversationError> {
-        Ok(sqlx::query_as!(
-            Anonymization,
-            r#"select id, target as "kind: TargetKind", target_id, requested_by, initiated_at, processed_at
-               from conversation.anonymizations
-               where org_id = $1 and target = $2 and target_id = $3 and processed_at is null"#,
-            org.0,
-            target.kind() as i16,
-            target.to_string(),
-        )
-        .fetch_optional(tx)
-        .await?)
-    }
-
-    /// A request.
-    pub(crate) async fn anonymization(
-        org: OrgId,
-        on: impl PgExecutor<'_>,
-        id: Uuid,
-    ) -> Result<Anonymization, ConversationError> {
-        sqlx::query_as!(
-            Anonymization,
-            r#"select id, target as "kind: TargetKind", target_id, requested_by, initiated_at, processed_at
-               from conversation.anonymizations where org_id = $1 and id = $2"#,
-            org.0,
-            id,
-        )
-        .fetch_optional(on)
-        .await?
-        .ok_or(ConversationError::AnonymizationRequestNotFound)
-    }
-
-    /// Takes up the request that has waited longest, of any organization.
-    async fn take_anonymization(db: &Db) -> Result<Option<Due>, ConversationError> {
-        let row = sqlx::query!(
-            r#"with due as (
-                   select org_id, id from conversation.anonymizations where due_at <= now()
-                   order by due_at limit 1 for update skip locked
-               )
-               update conversation.anonymizations a set due_at = now() + make_interval(secs => $1)
-               from due where a.org_id = due.org_id and a.id = due.id
-               returning a.org_id, a.id, a.target as "kind: TargetKind", a.target_id, a.requested_by, a.done_to, a.failures"#,
-            LEASE.as_secs_f64(),
-        )
-        .fetch_optional(db)
-        .await?;
-        let Some(row) = row else {
-            return Ok(None);
-        };
-        let target = Target::read(row.kind, &row.target_id)
-            .ok_or_else(|| sqlx::Error::Decode("the target of an anonymization can't be read".into()))?;
-        Ok(Some(Due {
-            org: OrgId(row.org_id),
-            id: row.id,
-            target,
-            requested_by: row.requested_by,
-            done_to: row.done_to,
-            failures: row.failures,
-        }))
-    }
-
-    /// Queues the anonymization of some of the messages that an end user has written, those of his own conversations being
-    /// done; how many that are.
-    async fn queue_messages(db: &Db, due: &Due, author: Uuid) -> Result<u64, ConversationError> {
-        let messages = sqlx::query!(
-            "select m.conversation_id, m.id from conversation.messages m
-             where m.org_id = $1 and m.author_id = $2 and m.direction = 1 and m.anonymized_at is null
-                   and not exists (select from conversation.anonymizations a
-                                   where a.org_id = $1 and a.target = 2 and a.processed_at is null
-                                         and a.target_id = m.conversation_id || '_' || m.id)
-             limit $3",
-            due.org.0,
-            author,
-            BATCH,
-        )
-        .fetch_all(db)
-        .await?;
-        let targets = messages
-            .iter()
-            .map(|row| Target::Message(row.conversation_id, row.id).to_string());
-        let targets: Vec<String> = targets.collect();
-        let ids: Vec<Uuid> = targets.iter().map(|_| platform::id::new()).collect();
-        let queued = sqlx::query!(
-            "insert into conversation.anonymizations (org_id, id, target, target_id, requested_by, parent_id)
-             select $1, m.id, 2, m.target, $2, $3 from unnest($4::uuid[], $5::text[]) as m (id, target)
-             on conflict do nothing",
-            due.org.0,
-            due.requested_by,
-            due.id,
-            &ids,
-            &targets,
-        )
-        .execute(db)
-        .await?;
-        Ok(queued.rows_affected())
-    }
-
-    /// Whether requests that were queued for this one are not processed yet.
-    async fn waits_for_others(db: &Db, due: &Due) -> Result<bool, ConversationError> {
-        Ok(sqlx::query_scalar!(
-            r#"select exists (select from conversation.anonymizations
-                              where org_id = $1 and due_at is not null and parent_id = $2) as "waits!""#,
-            due.org.0,
-            due.id,
-        )
-        .fetch_one(db)
-        .await?)
-    }
-
-    /// Everything is erased; whether nobody had said so before.
-    async fn finish_anonymization(db: &Db, due: &Due) -> Result<bool, ConversationError> {
-        let finished = sqlx::query!(
-            "update conversation.anonymizations set processed_at = now(), due_at = null
-             where org_id = $1 and id = $2 and processed_at is null",
-            due.org.0,
-            due.id,
-        )
-        .execute(db)
-        .await?;
-        Ok(finished.rows_affected() == 1)
-    }
-
-    /// Gives a request back, to be taken up again after `wait`.
-    async fn postpone_anonymization(
-        db: &Db,
-        due: &Due,
-        wait: Duration,
-        failures: i32,
-    ) -> Result<(), ConversationError> {
-        sqlx::query!(
-            "update conversation.anonymizations set due_at = now() + make_interval(secs => $3), failures = $4
-             where org_id = $1 and id = $2 and processed_at is null",
-            due.org.0,
-            due.id,
-            wait.as_secs_f64(),
-            failures,
-        )
-        .execute(db)
-        .await?;
-        Ok(())
-    }
-
-    /// The conversations of an end user up to `done_to` are done. Takes the request for another while.
-    async fn save_progress(db: &Db, due: &Due, done_to: i64) -> Result<(), ConversationError> {
-        sqlx::query!(
-            "update conversation.anonymizations
-             set done_to = greatest(done_to, $3), due_at = now() + make_interval(secs => $4)
-             where org_id = $1 and id = $2 and processed_at is null",
-            due.org.0,
-            due.id,
-            done_to,
-            LEASE.as_secs_f64(),
-        )
-        .execute(db)
-        .await?;
-        Ok(())
-    }
 }

@@ -7,7 +7,7 @@ use crate::scene::{Scene, chat, chat_refused, escalation, finish};
 use crate::support::{assert_field, assert_refused};
 
 /// Never open: its only minute is that of another day, wherever this runs.
-fn closed() -> wire::OpeningHours {
+pub(crate) fn closed() -> wire::OpeningHours {
     let today: u32 = platform::time::now().format("%u").to_string().parse().unwrap();
     let other = i32::try_from((today + 2) % 7 + 1).unwrap();
     wire::OpeningHours {

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests panic as tests do")]
 
 mod access;
+mod anonymizing;
 mod begin;
 mod both_surfaces;
 mod custom_data;
@@ -15,6 +16,9 @@ mod menus;
 mod messages;
 mod model;
 mod races;
+#[path = "../conversations/anonymizing/redis.rs"]
+#[expect(dead_code, reason = "only anonymization needs to kill it")]
+mod redis;
 mod scene;
 #[path = "../conversations/support.rs"]
 #[expect(dead_code, reason = "the tests of conversations need all of it")]

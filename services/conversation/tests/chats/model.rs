@@ -1,239 +1,129 @@
-//! Random steps over both surfaces end where a model of the status table says they end.
+//! Random steps over both surfaces, and of the clock, end where a model of the status table says they end.
+
+mod contract;
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 use proto::conversation::v1 as wire;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use wire::{ChatStatus, ConversationState, EscalationStatus};
+use uuid::Uuid;
+use wire::{ConversationState, DeflectionChannel};
 
+use crate::deflection::closed;
 use crate::scene::{Scene, escalation, finish, said};
-use crate::support::{at, inbound, reason};
+use crate::support::{at, inbound, reason, until};
+use contract::{Action, Holder, Model, Room};
 
-#[derive(Clone, Debug)]
-enum Action {
-    /// Over the chat surface.
-    EndUserSays,
-    BotSays,
-    AgentSays(usize),
-    Escalate {
-        force: bool,
-    },
-    Choose(wire::DeflectionChannel),
-    Finish,
-    Resume,
-    /// Over the conversation surface.
-    EndUserWrites,
-    Claim {
-        agent: usize,
-        force: bool,
-    },
-    Close,
-    Reopen,
-    Transfer,
-    FollowUp,
+fn room() -> impl Strategy<Value = Room> {
+    prop_oneof![2 => Just(Room::Full), 1 => Just(Room::Free), 1 => Just(Room::AfterHours)]
 }
 
-fn actions() -> impl Strategy<Value = Vec<Action>> {
+fn action() -> impl Strategy<Value = Action> {
     let channel = prop_oneof![
-        Just(wire::DeflectionChannel::HumanAgent),
-        Just(wire::DeflectionChannel::VirtualAgent),
-        Just(wire::DeflectionChannel::Email),
+        Just(DeflectionChannel::HumanAgent),
+        Just(DeflectionChannel::VirtualAgent),
+        Just(DeflectionChannel::ExternalLink),
+        Just(DeflectionChannel::Email),
     ];
-    let action = prop_oneof![
+    let end = prop_oneof![Just(DeflectionChannel::ExternalLink), Just(DeflectionChannel::Email)];
+    prop_oneof![
         2 => Just(Action::EndUserSays),
         2 => Just(Action::BotSays),
-        1 => (0..2usize).prop_map(Action::AgentSays),
+        2 => (0..2usize).prop_map(Action::AgentSays),
         3 => any::<bool>().prop_map(|force| Action::Escalate { force }),
         2 => channel.prop_map(Action::Choose),
+        1 => Just(Action::Acknowledge),
         1 => Just(Action::Finish),
+        1 => end.prop_map(Action::FinishBy),
         2 => Just(Action::Resume),
-        1 => Just(Action::EndUserWrites),
-        2 => (0..2usize, any::<bool>()).prop_map(|(agent, force)| Action::Claim { agent, force }),
+        2 => Just(Action::EndUserWrites),
+        3 => (0..2usize, any::<bool>()).prop_map(|(agent, force)| Action::Claim { agent, force }),
         1 => Just(Action::Close),
         2 => Just(Action::Reopen),
-        1 => Just(Action::Transfer),
+        1 => room().prop_map(Action::Transfer),
         2 => Just(Action::FollowUp),
+        2 => Just(Action::Wait),
+        2 => Just(Action::FollowUpIsDue),
+    ]
+}
+
+/// One action, or a few that chance alone would seldom bring together.
+fn actions() -> impl Strategy<Value = Vec<Action>> {
+    let deflected = |choice| vec![Action::Escalate { force: false }, choice];
+    let some = prop_oneof![
+        9 => action().prop_map(|action| vec![action]),
+        1 => Just(vec![Action::BotSays, Action::Wait]),
+        1 => Just(vec![Action::EndUserSays, Action::AgentSays(0), Action::Wait]),
+        2 => action().prop_map(deflected),
     ];
-    prop::collection::vec(action, 1..25)
+    prop::collection::vec(some, 1..16).prop_map(|some| some.concat())
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Holder {
-    Nobody,
-    Bot,
-    Agent(usize),
+/// Escalations of a chat, newest first: id, number, status and whether somebody has seen it.
+async fn escalations(scene: &Scene, id: i64) -> Vec<(Uuid, i64, i16, bool)> {
+    sqlx::query_as(
+        "select id, number, status, acknowledged_at is not null from conversation.escalations
+         where conversation_id = $1 order by id desc",
+    )
+    .bind(id)
+    .fetch_all(&scene.world.db)
+    .await
+    .unwrap()
 }
 
-/// What the contract says of one chat at a menu with a bot and no room.
-struct Model {
-    state: ConversationState,
-    holder: Holder,
-    /// The queue is the bot's, which is full.
-    is_full: bool,
-    follow_up: bool,
-    taken: bool,
-    ended: ChatStatus,
-    /// The newest escalation: where it is, and what was chosen for it.
-    escalation: Option<(EscalationStatus, Option<wire::DeflectionChannel>)>,
-    /// How many there were.
-    escalations: usize,
+/// Lets time pass for the clocks of a chat, until what was due has happened.
+async fn wait(scene: &Scene, id: i64) {
+    sqlx::query(
+        "update conversation.chats set idle_since = idle_since - interval '2 days',
+                                       dismissed_since = dismissed_since - interval '2 days'
+         where conversation_id = $1",
+    )
+    .bind(id)
+    .execute(&scene.world.db)
+    .await
+    .unwrap();
+    until(async || {
+        sqlx::query_scalar(
+            "select not exists (select from conversation.chats where conversation_id = $1
+                                and least(idle_since, dismissed_since) < now() - interval '1 day')",
+        )
+        .bind(id)
+        .fetch_one(&scene.world.db)
+        .await
+        .unwrap()
+    })
+    .await;
 }
 
-impl Model {
-    fn status(&self) -> ChatStatus {
-        match (self.state, self.holder) {
-            (ConversationState::Open, Holder::Nobody) => ChatStatus::Queued,
-            (ConversationState::Open, Holder::Bot) => ChatStatus::VaAssigned,
-            (ConversationState::Open, Holder::Agent(_)) => ChatStatus::Assigned,
-            (ConversationState::Pending, Holder::Bot) => ChatStatus::VaDismissed,
-            (ConversationState::Pending, _) => ChatStatus::Dismissed,
-            _ => self.ended,
-        }
-    }
+/// Makes the follow-up of a conversation due, if it has one, until it has none.
+async fn follow_up_is_due(scene: &Scene, id: i64) {
+    sqlx::query(
+        "update conversation.conversations set follow_up_at = now() where id = $1 and follow_up_at is not null",
+    )
+    .bind(id)
+    .execute(&scene.world.db)
+    .await
+    .unwrap();
+    until(async || scene.world.conversation(id).await.follow_up_at.is_none()).await;
+}
 
-    fn open_escalation(&mut self) -> Option<&mut (EscalationStatus, Option<wire::DeflectionChannel>)> {
-        let is_open =
-            |status: EscalationStatus| matches!(status, EscalationStatus::Escalating | EscalationStatus::Deflecting);
-        self.escalation.as_mut().filter(|escalation| is_open(escalation.0))
-    }
-
-    fn close(&mut self, ended: ChatStatus) {
-        self.state = ConversationState::Closed;
-        self.follow_up = false;
-        self.ended = ended;
-        if let Some(escalation) = self.open_escalation() {
-            escalation.0 = EscalationStatus::Canceled;
+/// The queue that is like this, by id and number.
+async fn queue(scene: &Scene, room: Room) -> (String, i64) {
+    match room {
+        Room::Free => (scene.world.own.queues[0].clone(), scene.people),
+        Room::Full => scene.bots.clone(),
+        Room::AfterHours => {
+            let id = scene.world.own.queues[1].clone();
+            (id.clone(), crate::scene::number(&scene.world, "queues", id).await)
         }
-    }
-
-    /// Back into the queue.
-    fn queue(&mut self) {
-        (self.state, self.holder, self.follow_up) = (ConversationState::Open, Holder::Nobody, false);
-    }
-
-    fn hand_over(&mut self) {
-        if (self.state, self.holder) != (ConversationState::Open, Holder::Nobody) {
-            self.queue();
-        }
-    }
-
-    fn escalate(&mut self, force: bool) {
-        let deflects = self.is_full && !force;
-        if let Some(escalation) = self.open_escalation() {
-            if force && escalation.0 == EscalationStatus::Deflecting {
-                escalation.0 = EscalationStatus::Escalating;
-                self.hand_over();
-            }
-            return;
-        }
-        let newest = self.escalation.map(|(status, _)| status);
-        match self.holder {
-            Holder::Agent(_) if newest == Some(EscalationStatus::Escalated) => return,
-            Holder::Agent(_) => self.escalation = Some((EscalationStatus::Escalated, None)),
-            _ if deflects => self.escalation = Some((EscalationStatus::Deflecting, None)),
-            _ => {
-                self.escalation = Some((EscalationStatus::Escalating, None));
-                self.hand_over();
-            }
-        }
-        self.escalations += 1;
-    }
-
-    fn choose(&mut self, channel: wire::DeflectionChannel) -> Result<(), &'static str> {
-        let has_bot = self.holder == Holder::Bot;
-        let Some((status, chosen)) = &mut self.escalation else {
-            return Err("ESCALATION_NOT_FOUND");
-        };
-        if *chosen == Some(channel) {
-            return Ok(());
-        }
-        let is_offered = channel != wire::DeflectionChannel::VirtualAgent || has_bot;
-        if *status != EscalationStatus::Deflecting || !is_offered {
-            return Err("DEFLECTION_REFUSED");
-        }
-        *chosen = Some(channel);
-        if channel == wire::DeflectionChannel::HumanAgent {
-            *status = EscalationStatus::Escalating;
-            self.hand_over();
-        } else {
-            *status = EscalationStatus::Deflected;
-        }
-        Ok(())
-    }
-
-    /// Acts, or says why not.
-    fn act(&mut self, action: &Action) -> Result<(), &'static str> {
-        use ConversationState::{Closed, Open, Pending};
-        let over_chats = matches!(
-            action,
-            Action::EndUserSays
-                | Action::BotSays
-                | Action::AgentSays(_)
-                | Action::Escalate { .. }
-                | Action::Finish
-                | Action::Resume
-        );
-        if over_chats && self.state == Closed {
-            return Err("CHAT_ENDED");
-        }
-        match action {
-            Action::EndUserSays | Action::EndUserWrites => {
-                if self.state == Closed {
-                    self.queue();
-                }
-                (self.state, self.follow_up) = (Open, false);
-            }
-            Action::BotSays | Action::AgentSays(_) => self.taken = true,
-            Action::Escalate { force } => self.escalate(*force),
-            Action::Choose(_) if self.state == Closed && self.escalation.is_some() => return Err("CHAT_ENDED"),
-            Action::Choose(channel) => return self.choose(*channel),
-            Action::Finish => self.close(ChatStatus::Finished),
-            Action::Resume if self.state == Open => return Err("CHAT_NOT_DISMISSED"),
-            Action::Resume => {
-                if self.holder == Holder::Bot {
-                    (self.state, self.follow_up) = (Open, false);
-                } else {
-                    self.queue();
-                }
-            }
-            Action::Claim { .. } | Action::Transfer | Action::FollowUp if self.state == Closed => {
-                return Err("CONVERSATION_CLOSED");
-            }
-            Action::Claim { agent, force } => {
-                match self.holder {
-                    Holder::Agent(owner) if owner == *agent => return Ok(()),
-                    Holder::Agent(_) | Holder::Bot if !force => return Err("ASSIGNED_TO_ANOTHER"),
-                    _ => self.holder = Holder::Agent(*agent),
-                }
-                self.taken = true;
-                if let Some(escalation) = self.open_escalation() {
-                    escalation.0 = EscalationStatus::Escalated;
-                }
-            }
-            Action::Close if self.state != Closed => {
-                let ended = if self.taken {
-                    ChatStatus::Finished
-                } else {
-                    ChatStatus::Canceled
-                };
-                self.close(ended);
-            }
-            Action::Reopen if self.state != Open => self.queue(),
-            Action::Close | Action::Reopen => {}
-            Action::Transfer => {
-                self.queue();
-                self.is_full = false;
-            }
-            Action::FollowUp => (self.state, self.follow_up) = (Pending, true),
-        }
-        Ok(())
     }
 }
 
-async fn act(scene: &Scene, id: i64, newest: i64, action: &Action) -> Result<(), String> {
+async fn act(scene: &Scene, id: i64, action: &Action) -> Result<(), String> {
     let world = &scene.world;
     let (mut chats, mut conversations) = (scene.chats.clone(), world.client.clone());
+    let newest = escalations(scene, id).await.first().copied().unwrap_or_default();
     let say = |from| scene.request(said(id, from, "x"));
     let user_id = None;
     let done = match action {
@@ -247,12 +137,25 @@ async fn act(scene: &Scene, id: i64, newest: i64, action: &Action) -> Result<(),
         Action::Choose(channel) => {
             let request = wire::UpdateChatEscalationRequest {
                 chat_id: id,
-                id: newest,
+                id: newest.1,
                 deflection_channel: (*channel).into(),
             };
             chats.update_chat_escalation(scene.request(request)).await.map(drop)
         }
+        Action::Acknowledge => {
+            let escalation_id = newest.0.to_string();
+            let request = scene.request(wire::AcknowledgeChatEscalationRequest { escalation_id });
+            chats.acknowledge_chat_escalation(request).await.map(drop)
+        }
         Action::Finish => chats.update_chat(scene.request(finish(id))).await.map(drop),
+        Action::FinishBy(channel) => {
+            let request = wire::UpdateChatRequest {
+                escalation_id: Some(newest.1),
+                deflection_channel: (*channel).into(),
+                ..finish(id)
+            };
+            chats.update_chat(scene.request(request)).await.map(drop)
+        }
         Action::Resume => {
             let request = scene.request(wire::ResumeChatRequest { id });
             chats.resume_chat(request).await.map(drop)
@@ -280,89 +183,86 @@ async fn act(scene: &Scene, id: i64, newest: i64, action: &Action) -> Result<(),
             let request = scene.request(wire::ReopenConversationRequest { id, user_id });
             conversations.reopen_conversation(request).await.map(drop)
         }
-        Action::Transfer => {
-            let queue_id = world.own.queues[1].clone();
-            let request = wire::TransferConversationRequest { id, queue_id, user_id };
-            conversations
-                .transfer_conversation(scene.request(request))
-                .await
-                .map(drop)
+        Action::Transfer(room) => {
+            let (queue_id, _) = queue(scene, *room).await;
+            let request = scene.request(wire::TransferConversationRequest { id, queue_id, user_id });
+            conversations.transfer_conversation(request).await.map(drop)
         }
         Action::FollowUp => {
-            let request = wire::FollowUpConversationRequest {
-                id,
-                at: at(4_102_444_800),
-                user_id,
-            };
-            conversations
-                .follow_up_conversation(scene.request(request))
-                .await
-                .map(drop)
+            let at = at(4_102_444_800);
+            let request = scene.request(wire::FollowUpConversationRequest { id, at, user_id });
+            conversations.follow_up_conversation(request).await.map(drop)
+        }
+        Action::Wait => {
+            wait(scene, id).await;
+            Ok(())
+        }
+        Action::FollowUpIsDue => {
+            follow_up_is_due(scene, id).await;
+            Ok(())
         }
     };
     done.map_err(|status| reason(&status))
 }
 
-/// Number and status of the escalations of a chat, newest first.
-async fn escalations(scene: &Scene, id: i64) -> Vec<(i64, i16)> {
-    sqlx::query_as("select number, status from conversation.escalations where conversation_id = $1 order by id desc")
-        .bind(id)
-        .fetch_all(&scene.world.db)
-        .await
-        .unwrap()
+/// Both surfaces show what the model says.
+async fn assert_shown(scene: &Scene, id: i64, model: &Model, after: &str) {
+    let (chat, conversation) = (scene.chat(id).await, scene.world.conversation(id).await);
+    assert_eq!(chat.status(), model.status(), "{after}");
+    assert_eq!(conversation.state(), model.state, "{after}");
+    let (person, bot) = match model.holder {
+        Holder::Nobody => (None, None),
+        Holder::Bot => (None, Some(&scene.bot.0)),
+        Holder::Agent(agent) => (Some(&scene.world.own.agents[agent]), None),
+    };
+    let shown = |agent: &Option<wire::ChatAgent>| agent.as_ref().map(|agent| agent.person_id.clone());
+    assert_eq!(shown(&chat.agent), person.cloned(), "{after}");
+    assert_eq!(shown(&chat.virtual_agent), bot.cloned(), "{after}");
+    assert_eq!(conversation.agent_id, person.or(bot).cloned(), "{after}");
+    let (queue, menu) = queue(scene, model.room).await;
+    assert_eq!(chat.menus[0].id, menu, "{after}");
+    assert_eq!(conversation.queue_id, Some(queue), "{after}");
+    assert_eq!(chat.ends_at, conversation.closed_at, "{after}");
+    assert_eq!(chat.timeout_at.is_some(), model.times_out(), "{after}");
+    assert_eq!(conversation.follow_up_at.is_some(), model.follow_up, "{after}");
+    let at_work = chat.all_agents.iter().chain(&chat.all_virtual_agents);
+    let at_work = at_work.filter(|agent| agent.status() != wire::ParticipantStatus::Finished);
+    let held = model.state != ConversationState::Closed && model.holder != Holder::Nobody;
+    assert_eq!(at_work.count(), usize::from(held), "{after}");
+
+    let found = escalations(scene, id).await;
+    assert_eq!(found.len(), model.escalations, "{after}");
+    assert_eq!(
+        found.first().map(|(.., status, seen)| (i32::from(*status), *seen)),
+        model
+            .escalation
+            .map(|escalation| (escalation.status.into(), escalation.acknowledged)),
+        "{after}"
+    );
 }
 
 #[sqlx::test(migrator = "conversation_service::MIGRATOR")]
 async fn random_steps_on_both_surfaces_follow_the_status_table(_: PgPoolOptions, options: PgConnectOptions) {
     let scene = Scene::new(options).await;
     scene.configure(&scene.bots.0, Some(0), None).await;
+    scene.configure(&scene.world.own.queues[1], None, Some(closed())).await;
+    let _replica = scene.run_replica().await;
     let mut runner = TestRunner::default();
-    for _ in 0..25 {
+    for _ in 0..40 {
+        let room = room().new_tree(&mut runner).unwrap().current();
         let actions = actions().new_tree(&mut runner).unwrap().current();
-        let id = scene.start(scene.bots.1).await;
-        let mut model = Model {
-            state: ConversationState::Open,
-            holder: Holder::Bot,
-            is_full: true,
-            follow_up: false,
-            taken: true,
-            ended: ChatStatus::Finished,
-            escalation: None,
-            escalations: 0,
-        };
+        let id = scene.start(queue(&scene, room).await.1).await;
+        let mut model = Model::at(room);
+        assert_shown(&scene, id, &model, &format!("at {room:?}")).await;
         for action in &actions {
-            let newest = escalations(&scene, id).await.first().map_or(0, |(number, _)| *number);
-            let done = act(&scene, id, newest, action).await;
-            let expected = model.act(action).map_err(str::to_owned);
-            assert_eq!(done, expected, "{action:?} of {actions:?}");
-            let (chat, conversation) = (scene.chat(id).await, scene.world.conversation(id).await);
-            assert_eq!(chat.status(), model.status(), "after {action:?} of {actions:?}");
-            assert_eq!(conversation.state(), model.state, "after {action:?} of {actions:?}");
-            let found = escalations(&scene, id).await;
-            assert_eq!(found.len(), model.escalations, "after {action:?} of {actions:?}");
-            assert_eq!(
-                found.first().map(|(_, status)| i32::from(*status)),
-                model.escalation.map(|(status, _)| status.into()),
-                "after {action:?} of {actions:?}"
-            );
-            assert_eq!(chat.ends_at, conversation.closed_at);
-            assert_eq!(conversation.follow_up_at.is_some(), model.follow_up);
-            let at_work = chat.all_agents.iter().chain(&chat.all_virtual_agents);
-            let at_work = at_work
-                .filter(|agent| agent.status() != wire::ParticipantStatus::Finished)
-                .count();
-            let held = model.state != ConversationState::Closed && model.holder != Holder::Nobody;
-            assert_eq!(at_work, usize::from(held), "after {action:?} of {actions:?}");
+            let after = format!("after {action:?} of {actions:?} at {room:?}");
+            let done = act(&scene, id, action).await;
+            assert_eq!(done, model.act(action).map_err(str::to_owned), "{after}");
+            assert_shown(&scene, id, &model, &after).await;
         }
         scene.kinds(&format!("chats/{id}")).await;
-        let subjects: Vec<String> =
-            sqlx::query_scalar("select 'escalations/' || id from conversation.escalations where conversation_id = $1")
-                .bind(id)
-                .fetch_all(&scene.world.db)
-                .await
-                .unwrap();
-        for subject in subjects {
-            scene.kinds(&subject).await;
+        for (escalation, ..) in escalations(&scene, id).await {
+            scene.kinds(&format!("escalations/{escalation}")).await;
         }
     }
 }

@@ -106,9 +106,18 @@ impl Scene {
 
     /// A new chat of the end user at a menu.
     pub(crate) async fn start(&self, menu_id: i64) -> i64 {
+        self.begin(menu_id, self.ada).await
+    }
+
+    /// A new chat of somebody else, with the bot.
+    pub(crate) async fn start_as(&self, end_user_id: i64) -> i64 {
+        self.begin(self.bots.1, end_user_id).await
+    }
+
+    async fn begin(&self, menu_id: i64, end_user_id: i64) -> i64 {
         let request = wire::CreateChatRequest {
             menu_id,
-            end_user_id: self.ada,
+            end_user_id,
             ..Default::default()
         };
         chat!(self.create_chat(request)).chat.unwrap().id

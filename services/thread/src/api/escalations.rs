@@ -1,10 +1,9 @@
 //! The hand-off itself, and the list of what waits for people.
 
 use platform::access::Call;
-use platform::page;
+use platform::{fault, page};
 use proto::thread::v1 as pb;
 use tonic::{Response, Status};
-use uuid::Uuid;
 
 use super::{Api, Done, wire};
 use crate::domain::{Error, EscalationStep, Want, lookup, optional_text};
@@ -83,20 +82,17 @@ impl Api {
     ) -> Result<Response<pb::ListEscalationsResponse>, Status> {
         let size = page::size(message.page_size)?;
         let state = wire::read_state(message.state)?;
-        let org = call.org().to_string();
-        let state_name = message.state.to_string();
-        let list = ["escalations", &org, &state_name];
-        let before: Option<Uuid> = self.tokens.read(&list, &message.page_token)?;
+        let before = match &*message.before {
+            "" => None,
+            text => Some(platform::id::parse(text).ok_or_else(|| fault::invalid("before", "must be a UUID"))?),
+        };
         let mut found = self.store.escalations(call.org(), state, before, size + 1).await?;
         let wanted = usize::try_from(size).unwrap_or_default();
-        let next_page_token = match found.get(wanted.saturating_sub(1)) {
-            Some(last) if found.len() > wanted => self.tokens.make(&list, &last.id),
-            _ => String::new(),
-        };
+        let has_more = found.len() > wanted;
         found.truncate(wanted);
         Ok(Response::new(pb::ListEscalationsResponse {
             escalations: found.into_iter().map(wire::escalation).collect(),
-            next_page_token,
+            has_more,
         }))
     }
 

@@ -44,7 +44,9 @@ impl Store {
         if let Some(row) = row {
             let data = json!({
                 "systemMessage": { "id": message.id, "content": message.content },
-                "lastMessage": last.map(|content| json!({ "author": Author::User.name(), "content": content })),
+                "lastMessage": last.map(|(id, content)| {
+                    json!({ "id": id, "author": Author::User.name(), "content": content })
+                }),
             });
             self.tell_escalation(tx, thread, &row, Telling::by(call, kind, data))
                 .await?;
@@ -118,11 +120,11 @@ impl Store {
         tx: &mut PgConnection,
         org: OrgId,
         thread: Uuid,
-    ) -> Result<Option<String>, Error> {
+    ) -> Result<Option<(Uuid, String)>, Error> {
         // Among the newest few: an escalation that comes long after the visitor's last word does not need it.
-        let content = sqlx::query_scalar!(
-            r#"select content as "content!" from (
-                   select position, author, content from thread.messages
+        let last = sqlx::query!(
+            r#"select id, content as "content!" from (
+                   select position, author, id, content from thread.messages
                    where org_id = $1 and thread_uid = $2 order by position desc limit 50
                ) newest where author = 1 order by position desc limit 1"#,
             org.0,
@@ -130,7 +132,7 @@ impl Store {
         )
         .fetch_optional(tx)
         .await?;
-        Ok(content)
+        Ok(last.map(|row| (row.id, row.content)))
     }
 
     async fn open_escalation(

@@ -5,11 +5,11 @@ use tonic::Code;
 
 use crate::support::{BOT, OWNER, World, assert_invalid, assert_refused, at};
 
-fn page(state: pb::EscalationState, page_size: i32, token: &str) -> pb::ListEscalationsRequest {
+fn page(state: pb::EscalationState, page_size: i32, before: &str) -> pb::ListEscalationsRequest {
     pb::ListEscalationsRequest {
         state: state.into(),
         page_size,
-        page_token: token.to_owned(),
+        before: before.to_owned(),
     }
 }
 
@@ -153,8 +153,8 @@ async fn an_escalation_that_does_not_exist_can_not_be_acknowledged() {
 }
 
 #[tokio::test]
-async fn pages_of_escalations_follow_each_other_and_their_tokens_belong_to_their_list() {
-    use pb::EscalationState::{Unacknowledged, Unspecified};
+async fn pages_of_escalations_follow_each_other() {
+    use pb::EscalationState::{Resolved, Unacknowledged};
     let world = World::new().await;
     let stranger = world.stranger().await;
     for n in 0..7 {
@@ -163,42 +163,32 @@ async fn pages_of_escalations_follow_each_other_and_their_tokens_belong_to_their
         world.org.toggle(&id).await;
     }
     let mut api = world.org.api();
-    let (mut token, mut found) = (String::new(), Vec::new());
-    for expected in [3, 3, 1] {
-        let answer = api
-            .list_escalations(page(Unacknowledged, 3, &token))
-            .await
-            .unwrap()
-            .into_inner();
-        assert_eq!(answer.escalations.len(), expected);
+    let (mut before, mut found) = (String::new(), Vec::new());
+    for (expected, more) in [(3, true), (3, true), (1, false)] {
+        let answer = api.list_escalations(page(Unacknowledged, 3, &before)).await.unwrap();
+        let answer = answer.into_inner();
+        assert_eq!((answer.escalations.len(), answer.has_more), (expected, more));
+        before.clone_from(&answer.escalations.last().unwrap().id);
         found.extend(answer.escalations.into_iter().map(|escalation| escalation.thread_id));
-        token = answer.next_page_token;
     }
-    assert_eq!(token, "");
     assert_eq!(found, ["t6", "t5", "t4", "t3", "t2", "t1", "t0"]);
 
-    let first = api
-        .list_escalations(page(Unacknowledged, 3, ""))
-        .await
-        .unwrap()
-        .into_inner()
-        .next_page_token;
-    assert_invalid(api.list_escalations(page(Unspecified, 3, &first)).await, "page_token");
-    assert_invalid(
-        stranger.api().list_escalations(page(Unacknowledged, 3, &first)).await,
-        "page_token",
-    );
-    for forged in ["x", "%%%", &first[1..], &"A".repeat(4096)] {
-        assert_invalid(
-            api.list_escalations(page(Unacknowledged, 3, forged)).await,
-            "page_token",
-        );
+    // Where a page begins shows nothing that its reader may not see.
+    let newer = platform::id::new().to_string();
+    for (state, count) in [(Unacknowledged, 7), (Resolved, 0)] {
+        let answer = api.list_escalations(page(state, 0, &newer)).await.unwrap().into_inner();
+        assert_eq!(answer.escalations.len(), count);
+        let answer = stranger.api().list_escalations(page(state, 0, &newer)).await.unwrap();
+        assert_eq!(answer.into_inner(), pb::ListEscalationsResponse::default());
+    }
+    for wrong in ["x", "%%%", &before[1..], &"A".repeat(4096)] {
+        assert_invalid(api.list_escalations(page(Unacknowledged, 3, wrong)).await, "before");
     }
     assert_invalid(api.list_escalations(page(Unacknowledged, -1, "")).await, "page_size");
 }
 
 #[tokio::test]
-async fn a_page_of_escalations_has_20_by_default_and_exactly_full_ones_have_no_next() {
+async fn a_page_of_escalations_has_20_by_default_and_an_exactly_full_one_has_no_more() {
     let world = World::new().await;
     for n in 0..21 {
         let id = format!("t{n}");
@@ -206,17 +196,9 @@ async fn a_page_of_escalations_has_20_by_default_and_exactly_full_ones_have_no_n
         world.org.toggle(&id).await;
     }
     let mut api = world.org.api();
-    let answer = api
-        .list_escalations(page(pb::EscalationState::Unspecified, 0, ""))
-        .await
-        .unwrap()
-        .into_inner();
-    assert_eq!(answer.escalations.len(), 20);
-    assert_ne!(answer.next_page_token, "");
-    let answer = api
-        .list_escalations(page(pb::EscalationState::Unspecified, 21, ""))
-        .await
-        .unwrap()
-        .into_inner();
-    assert_eq!((answer.escalations.len(), answer.next_page_token.as_str()), (21, ""));
+    for (size, expected) in [(0, (20, true)), (21, (21, false))] {
+        let page = page(pb::EscalationState::Unspecified, size, "");
+        let answer = api.list_escalations(page).await.unwrap().into_inner();
+        assert_eq!((answer.escalations.len(), answer.has_more), expected);
+    }
 }

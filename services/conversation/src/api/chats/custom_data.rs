@@ -12,7 +12,7 @@ use tonic_types::StatusExt as _;
 use super::{lock_chat, lock_running};
 use crate::api::Api;
 use crate::api::transitions::about;
-use crate::domain::chats::custom_data::{self, FlagChanges, Flags, ITEMS, Item, VALUE};
+use crate::domain::chats::custom_data::{self, FlagChanges, Flags, ITEMS, Item};
 use crate::domain::{ConversationError, field};
 use crate::store::Store;
 
@@ -46,9 +46,6 @@ impl From<Item> for wire::CustomDataItem {
 fn unsigned(data: wire::CustomData) -> Result<Vec<Item>, Violation> {
     let items = data.items.into_iter().enumerate().map(|(index, item)| {
         let name = format!("data.items[{index}].value_json");
-        if item.value_json.len() > VALUE {
-            return Err(Violation::new(name, "must be at most 16 KiB"));
-        }
         let value = serde_json::from_str(&item.value_json).map_err(|_| Violation::new(name, "must be JSON"))?;
         Ok(Item {
             key: item.key,

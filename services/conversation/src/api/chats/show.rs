@@ -135,5 +135,6 @@ pub(super) fn shown(escalation: Escalation, chat: &Chat) -> wire::ChatEscalation
         age_seconds: escalation.age_seconds,
         end_user_name: chat.end_user.name.clone(),
         end_user_email: chat.end_user.email.clone(),
+        end_user_person_id: chat.end_user.person.id.to_string(),
     }
 }

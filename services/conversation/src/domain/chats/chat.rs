@@ -100,7 +100,11 @@ impl Chat {
             "created_at": to_rfc3339(self.created_at),
             "ends_at": self.closed_at.map(to_rfc3339),
             "menu": self.menu.as_ref().map(|menu| json!({ "id": menu.number, "name": menu.name })),
-            "end_user": { "id": self.end_user.person.number, "identifier": self.end_user.identifier },
+            "end_user": {
+                "id": self.end_user.person.number,
+                "identifier": self.end_user.identifier,
+                "person_id": self.end_user.person.id,
+            },
             "agent": agent(false),
             "virtual_agent": agent(true),
             "context": self.context.as_ref().map(|value| json!({ "value": value })),

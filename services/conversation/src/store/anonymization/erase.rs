@@ -5,7 +5,7 @@ use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
 use crate::domain::ConversationError;
-use crate::domain::anonymization::KEPT_ATTRIBUTES;
+use crate::domain::anonymization::{KEPT_ATTRIBUTES, TOLD};
 use crate::store::Store;
 
 /// Rows in one statement, so that none takes long.
@@ -20,7 +20,8 @@ impl Store {
     ) -> Result<i64, ConversationError> {
         sqlx::query!(
             "update conversation.chats
-             set context = null, end_user_update = null, end_user_update_at = null, idle_since = null, dismissed_since = null
+             set context = null, end_user_update = null, end_user_update_at = null, idle_since = null, dismissed_since = null,
+                 verified_customer = false, bad_actor = false, repeat_customer = false
              where org_id = $1 and conversation_id = $2",
             org.0,
             id,
@@ -36,6 +37,47 @@ impl Store {
             id,
         )
         .fetch_one(tx)
+        .await?)
+    }
+
+    /// Numbers the events that tell what is erased of the escalations of a locked chat; with `mentioning`, of those that
+    /// this text was told of.
+    pub(super) async fn anonymize_escalations(
+        org: OrgId,
+        tx: &mut PgConnection,
+        chat: i64,
+        mentioning: Option<&str>,
+    ) -> Result<Vec<(Uuid, i64)>, ConversationError> {
+        let numbered = sqlx::query!(
+            "update conversation.escalations e set event_sequence = event_sequence + 1
+             where e.org_id = $1 and e.conversation_id = $2
+                   and ($3::text is null
+                        or exists (select from conversation.outbox o
+                                   where o.org_id = $1 and o.subject = 'escalations/' || e.id and o.type <> $4
+                                         and strpos(o.data, $3) > 0))
+             returning e.id, e.event_sequence",
+            org.0,
+            chat,
+            mentioning,
+            TOLD[3],
+        )
+        .fetch_all(tx)
+        .await?;
+        Ok(numbered.into_iter().map(|row| (row.id, row.event_sequence)).collect())
+    }
+
+    /// The escalations of a chat.
+    pub(super) async fn escalations_of(
+        org: OrgId,
+        on: impl PgExecutor<'_>,
+        chat: i64,
+    ) -> Result<Vec<Uuid>, ConversationError> {
+        Ok(sqlx::query_scalar!(
+            "select id from conversation.escalations where org_id = $1 and conversation_id = $2",
+            org.0,
+            chat,
+        )
+        .fetch_all(on)
         .await?)
     }
 
@@ -199,6 +241,53 @@ impl Store {
         )
         .fetch_all(on)
         .await?)
+    }
+
+    /// The ids of conversations that an end user had and somebody else has now, oldest first, from after `after`.
+    pub(super) async fn conversations_formerly_of(
+        org: OrgId,
+        on: impl PgExecutor<'_>,
+        person: &str,
+        after: i64,
+        limit: i64,
+    ) -> Result<Vec<i64>, ConversationError> {
+        Ok(sqlx::query_scalar!(
+            "select distinct conversation_id from conversation.activity_log
+             where org_id = $1 and type = 'ConversationEndUserReplaced' and attributes -> 'oldUser' ->> 'id' = $2
+                   and conversation_id > $3
+             order by conversation_id limit $4",
+            org.0,
+            person,
+            after,
+            limit,
+        )
+        .fetch_all(on)
+        .await?)
+    }
+
+    /// Erases what the log of a locked conversation says of an end user who has it no more, but for his id.
+    pub(super) async fn erase_former(
+        org: OrgId,
+        tx: &mut PgConnection,
+        conversation: i64,
+        person: &str,
+    ) -> Result<(), ConversationError> {
+        sqlx::query!(
+            "update conversation.activity_log
+             set attributes = (select jsonb_object_agg(a.key, case when a.value ->> 'id' = $3
+                                                                   then jsonb_build_object('id', $3::text)
+                                                                   else a.value end)
+                               from jsonb_each(attributes) a)
+             where org_id = $1 and conversation_id = $2 and type = 'ConversationEndUserReplaced'
+                   and exists (select from jsonb_each(attributes) a
+                               where a.value ->> 'id' = $3 and a.value <> jsonb_build_object('id', $3::text))",
+            org.0,
+            conversation,
+            person,
+        )
+        .execute(tx)
+        .await?;
+        Ok(())
     }
 
     /// Whether a message of a conversation is anonymized; `MESSAGE_NOT_FOUND` when there is none.

@@ -211,25 +211,31 @@ impl Store {
         let opened = opened.into_iter().next().ok_or(ConversationError::EscalationNotFound)?;
         let chat = Self::chat(org, &mut *tx, new.chat).await?;
         let last = Self::last_words(org, tx, new.chat).await?;
-        let last = last.map(|content| json!({ "author": "USER", "content": content }));
+        let last = last.map(|(id, content)| json!({ "id": id, "author": "USER", "content": content }));
         let extra = json!({ "lastMessage": last });
         let trace = call.traceparent.as_deref();
         Self::tell_escalation(org, trace, tx, "escalation.created", &opened, &chat, extra).await?;
         Ok(opened)
     }
 
-    /// What the end user wrote last. Among the newest few: an escalation that comes long after it does not need it.
-    async fn last_words(org: OrgId, tx: &mut PgConnection, chat: i64) -> Result<Option<String>, ConversationError> {
-        Ok(sqlx::query_scalar!(
-            r#"select content as "content!" from (
-                   select position, direction, content from conversation.messages
+    /// What the end user wrote last, and the message's id. Among the newest few: an escalation that comes long after it
+    /// does not need it.
+    async fn last_words(
+        org: OrgId,
+        tx: &mut PgConnection,
+        chat: i64,
+    ) -> Result<Option<(Uuid, String)>, ConversationError> {
+        let last = sqlx::query!(
+            r#"select id, content as "content!" from (
+                   select position, direction, id, content from conversation.messages
                    where org_id = $1 and conversation_id = $2 order by position desc limit 50
                ) newest where direction = 1 and content is not null order by position desc limit 1"#,
             org.0,
             chat,
         )
         .fetch_optional(tx)
-        .await?)
+        .await?;
+        Ok(last.map(|row| (row.id, row.content)))
     }
 
     /// Notes what was chosen for an open escalation, and tells where that leads.

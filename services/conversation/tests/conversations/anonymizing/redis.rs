@@ -55,11 +55,11 @@ impl Redis {
 
     /// The events in the stream that all but escalations are in.
     pub(crate) async fn events(&self) -> Vec<String> {
-        let range = ::redis::cmd("XRANGE")
-            .arg("handoff:events")
-            .arg("-")
-            .arg("+")
-            .to_owned();
+        self.stream("handoff:events").await
+    }
+
+    pub(crate) async fn stream(&self, key: &str) -> Vec<String> {
+        let range = ::redis::cmd("XRANGE").arg(key).arg("-").arg("+").to_owned();
         let entries: Vec<(String, Vec<String>)> = self.ask(&range).await;
         entries.into_iter().map(|(_, fields)| fields[1].clone()).collect()
     }
