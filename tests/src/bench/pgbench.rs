@@ -143,6 +143,8 @@ impl Pgbench {
             .arg("-f")
             .arg(&script)
             .arg(&self.url)
+            // As the connections of the services.
+            .env("PGOPTIONS", "-c enable_seqscan=off")
             .output()
             .context("pgbench can't be started")?;
         let cpu = cpu::of_reaped_children()? - before;

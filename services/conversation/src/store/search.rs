@@ -1,5 +1,5 @@
-//! Search. Statements are put together from constants and bound values; they are not kept prepared, so that each is
-//! planned for its own words.
+//! Search. Statements are put together from constants and bound values. Words come from subqueries, which the planner takes
+//! for words of any frequency: which plan is right was decided before, and planning costs as much as a small page.
 
 use platform::OrgId;
 use sqlx::{PgExecutor, Postgres, QueryBuilder};
@@ -64,7 +64,7 @@ impl Store {
     ) -> Result<Vec<i64>, ConversationError> {
         let mut sql = Sql::default();
         push_walk(&mut sql, org, (filters, words), before, span, limit);
-        Ok(sql.build_query_scalar().persistent(false).fetch_all(on).await?)
+        Ok(sql.build_query_scalar().fetch_all(on).await?)
     }
 
     /// Where a walk over `span` conversations ended; `None` when there were no more of them.
@@ -77,7 +77,7 @@ impl Store {
     ) -> Result<Option<i64>, ConversationError> {
         let mut sql = Sql::default();
         push_walked_to(&mut sql, org, filters, before, span);
-        Ok(sql.build_query_scalar().persistent(false).fetch_optional(on).await?)
+        Ok(sql.build_query_scalar().fetch_optional(on).await?)
     }
 
     /// The newest conversations below `before` that have the words and fit, through the index of texts, newest first, each
@@ -91,7 +91,7 @@ impl Store {
     ) -> Result<Vec<(i64, f32)>, ConversationError> {
         let mut sql = Sql::default();
         push_index(&mut sql, org, (filters, words), before, limit);
-        Ok(sql.build_query_as().persistent(false).fetch_all(on).await?)
+        Ok(sql.build_query_as().fetch_all(on).await?)
     }
 
     /// The subjects among these conversations' that have the words.
@@ -103,7 +103,7 @@ impl Store {
     ) -> Result<Vec<(i64, String)>, ConversationError> {
         let mut sql = Sql::default();
         push_subjects(&mut sql, org, ids, words);
-        Ok(sql.build_query_as().persistent(false).fetch_all(on).await?)
+        Ok(sql.build_query_as().fetch_all(on).await?)
     }
 
     /// The newest messages of each of these conversations that have the words, oldest first: conversation, message and
@@ -116,7 +116,7 @@ impl Store {
     ) -> Result<Vec<(i64, Uuid, String)>, ConversationError> {
         let mut sql = Sql::default();
         push_messages(&mut sql, org, ids, words);
-        Ok(sql.build_query_as().persistent(false).fetch_all(on).await?)
+        Ok(sql.build_query_as().fetch_all(on).await?)
     }
 }
 
@@ -137,13 +137,13 @@ fn push_walk(
     push_span(sql, org, filters, before, span);
     sql.push(" where ");
     if let Some(words) = words {
-        sql.push("(c.search @@ ").push_bind(&words.query);
+        sql.push("(c.search @@ (select ").push_bind(&words.query);
         // The offset keeps the comparison out of reach of the index of texts, which would be read for each row.
-        sql.push("::tsquery or exists (select 1 from (select m.search from conversation.messages m where m.org_id = ")
+        sql.push("::tsquery) or exists (select 1 from (select m.search from conversation.messages m where m.org_id = ")
             .push_bind(org.0)
-            .push(" and m.conversation_id = c.id offset 0) m where m.search @@ ")
+            .push(" and m.conversation_id = c.id offset 0) m where m.search @@ (select ")
             .push_bind(&words.query)
-            .push("::tsquery)) and ");
+            .push("::tsquery))) and ");
     }
     push_filters(sql, org, filters);
     sql.push(" order by c.id desc limit ").push_bind(limit);
@@ -161,7 +161,7 @@ fn push_walk_over_texts(
 ) {
     // The offset keeps the words out of reach of the index of texts, which would find all of them to return the newest.
     sql.push(
-        "select h.id from ((select m.conversation_id as id from (
+        "with hit as materialized (select m.conversation_id as id from (
              select m.conversation_id, m.search from conversation.messages m where m.org_id = ",
     )
     .push_bind(org.0)
@@ -173,17 +173,27 @@ fn push_walk_over_texts(
     .push_bind(before)
     .push(" order by c.id desc offset ")
     .push_bind(span - 1)
-    .push(" limit 1), 0) order by m.conversation_id desc offset 0) m where m.search @@ ")
+    .push(" limit 1), 0) order by m.conversation_id desc offset 0) m where m.search @@ (select ")
     .push_bind(&words.query)
-    .push("::tsquery");
+    .push("::tsquery)");
     push_fits(sql, org, filters, "m.conversation_id");
     sql.push(" group by m.conversation_id order by m.conversation_id desc limit ")
         .push_bind(limit)
-        .push(") union all (select c.id from ");
-    push_span(sql, org, filters, before, span);
-    sql.push(" where c.search @@ ")
+        // Subjects matter only as far back as the page reaches.
+        .push(
+            ") select h.id from (select hit.id from hit union all (select c.id from (
+                 select * from conversation.conversations c where c.org_id = ",
+        )
+        .push_bind(org.0)
+        .push(" and c.id < ")
+        .push_bind(before)
+        .push(" and c.id >= coalesce((select min(hit.id) from hit having count(*) = ")
+        .push_bind(limit)
+        .push("), 0) order by c.id desc limit ")
+        .push_bind(span)
+        .push(") c where c.search @@ (select ")
         .push_bind(&words.query)
-        .push("::tsquery and ");
+        .push("::tsquery) and ");
     push_filters(sql, org, filters);
     sql.push(" order by c.id desc limit ")
         .push_bind(limit)
@@ -199,31 +209,31 @@ fn push_walked_to(sql: &mut Sql, org: OrgId, filters: &Filters, before: i64, spa
 
 fn push_index(sql: &mut Sql, org: OrgId, (filters, words): (&Filters, &Words), before: i64, limit: i64) {
     let query = &words.query;
-    sql.push("select h.id, max(h.rank) from ((select m.conversation_id as id, max(ts_rank(m.search, ")
+    sql.push("select h.id, max(h.rank) from ((select m.conversation_id as id, max(ts_rank(m.search, (select ")
         .push_bind(query)
-        .push("::tsquery)) as rank from conversation.messages m where m.org_id = ")
+        .push("::tsquery))) as rank from conversation.messages m where m.org_id = ")
         .push_bind(org.0)
         .push(" and m.conversation_id < ")
         .push_bind(before)
-        .push(" and conversation.search_scope(m.org_id, m.search) @@ ")
+        .push(" and conversation.search_scope(m.org_id, m.search) @@ (select ")
         .push_bind(&words.scope)
-        .push("::tsquery and m.search @@ ")
+        .push("::tsquery) and m.search @@ (select ")
         .push_bind(query)
-        .push("::tsquery");
+        .push("::tsquery)");
     push_fits(sql, org, filters, "m.conversation_id");
     sql.push(" group by m.conversation_id order by m.conversation_id desc limit ")
         .push_bind(limit)
-        .push(") union all (select c.id, ts_rank(c.search, ")
+        .push(") union all (select c.id, ts_rank(c.search, (select ")
         .push_bind(query)
-        .push("::tsquery) from conversation.conversations c where c.org_id = ")
+        .push("::tsquery)) from conversation.conversations c where c.org_id = ")
         .push_bind(org.0)
         .push(" and c.id < ")
         .push_bind(before)
-        .push(" and conversation.search_scope(c.org_id, c.search) @@ ")
+        .push(" and conversation.search_scope(c.org_id, c.search) @@ (select ")
         .push_bind(&words.scope)
-        .push("::tsquery and c.search @@ ")
+        .push("::tsquery) and c.search @@ (select ")
         .push_bind(query)
-        .push("::tsquery");
+        .push("::tsquery)");
     push_fits(sql, org, filters, "c.id");
     sql.push(" order by c.id desc limit ")
         .push_bind(limit)
@@ -236,16 +246,13 @@ fn push_subjects(sql: &mut Sql, org: OrgId, ids: &[i64], words: &Words) {
         .push_bind(ids.to_vec())
         .push(
             "::bigint[]) as p (id) cross join lateral (
-                 select c.id, conversation.search_headline(conversation.search_config(c.language), c.subject, c.search, ",
+                 select c.id, conversation.search_headline(conversation.search_config(c.language), c.subject, c.search, (select ",
         )
-        .push_bind(&words.query)
-        .push("::tsquery, ")
-        .push_bind(&words.literal)
-        .push("::tsquery, 'HighlightAll=true') as headline from conversation.conversations c where c.org_id = ")
+        .push_bind(&words.query).push("::tsquery), (select ")
+        .push_bind(&words.literal).push("::tsquery), 'HighlightAll=true') as headline from conversation.conversations c where c.org_id = ")
         .push_bind(org.0)
-        .push(" and c.id = p.id and c.search @@ ")
-        .push_bind(&words.query)
-        .push("::tsquery offset 0) s");
+        .push(" and c.id = p.id and c.search @@ (select ")
+        .push_bind(&words.query).push("::tsquery) offset 0) s");
 }
 
 fn push_messages(sql: &mut Sql, org: OrgId, ids: &[i64], words: &Words) {
@@ -260,16 +267,13 @@ fn push_messages(sql: &mut Sql, org: OrgId, ids: &[i64], words: &Words) {
             " and c.id = p.id offset 0) c
              cross join lateral (
                  select m.id, m.position,
-                        conversation.search_headline(conversation.search_config(c.language), m.content, m.search, ",
+                        conversation.search_headline(conversation.search_config(c.language), m.content, m.search, (select ",
         )
-        .push_bind(&words.query)
-        .push("::tsquery, ")
-        .push_bind(&words.literal)
-        .push("::tsquery, 'MaxWords=35, MinWords=15') as headline from conversation.messages m where m.org_id = ")
+        .push_bind(&words.query).push("::tsquery), (select ")
+        .push_bind(&words.literal).push("::tsquery), 'MaxWords=35, MinWords=15') as headline from conversation.messages m where m.org_id = ")
         .push_bind(org.0)
-        .push(" and m.conversation_id = p.id and m.search @@ ")
-        .push_bind(&words.query)
-        .push("::tsquery order by m.position desc limit ")
+        .push(" and m.conversation_id = p.id and m.search @@ (select ")
+        .push_bind(&words.query).push("::tsquery) order by m.position desc limit ")
         .push_bind(INNER_HITS)
         .push(") f order by p.id, f.position");
 }
