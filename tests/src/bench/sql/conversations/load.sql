@@ -29,7 +29,7 @@ select p.id, n, true, 51 from bench.parameters p, generate_series(102001, 103000
 select setval('conversation.conversation_ids', 1000000);
 
 -- The index of texts takes them in large portions meanwhile.
-alter index conversation.messages_search set (fastupdate = on);
+alter index conversation.messages_search set (gin_pending_list_limit = 4096);
 insert into conversation.messages (org_id, conversation_id, position, id, type, direction, author_id, content_type, content,
                                    created_at)
 select p.id, n, position, ('01900000-' || 1000 + position || '-7000-8000-000000' || n)::uuid, 1, 1,
@@ -45,15 +45,15 @@ create table bench_conversation.messages (like conversation.messages including a
 create table bench_conversation.activity_log (like conversation.activity_log including all);
 create table bench_conversation.outbox (like conversation.outbox including all);
 create table bench_conversation.idempotency_keys (like conversation.idempotency_keys including all);
-alter index bench_conversation.messages_search_scope_idx set (fastupdate = on);
+alter index bench_conversation.messages_search_scope_idx set (gin_pending_list_limit = 4096);
 insert into bench_conversation.conversations select * from conversation.conversations where id between 100001 and 103000;
 insert into bench_conversation.chats select * from conversation.chats where conversation_id between 102001 and 103000;
 insert into bench_conversation.messages
 select * from conversation.messages where conversation_id between 100001 and 103000 order by position, conversation_id;
 select gin_clean_pending_list('conversation.messages_search'),
        gin_clean_pending_list('bench_conversation.messages_search_scope_idx');
-alter index conversation.messages_search set (fastupdate = off);
-alter index bench_conversation.messages_search_scope_idx set (fastupdate = off);
+alter index conversation.messages_search set (gin_pending_list_limit = 64);
+alter index bench_conversation.messages_search_scope_idx set (gin_pending_list_limit = 64);
 create trigger index_subject before insert or update of subject, language on bench_conversation.conversations
     for each row execute function conversation.index_subject();
 do $$
