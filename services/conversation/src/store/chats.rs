@@ -108,6 +108,8 @@ impl Store {
     }
 
     /// These chats, each where it was asked for; `None` for what is none.
+    ///
+    /// The planner does not see how many it are: it would plan anew each time it is a few.
     async fn chats(on: impl PgExecutor<'_>, wanted: &[(OrgId, i64)]) -> Result<Vec<Option<Chat>>, sqlx::Error> {
         let rows = sqlx::query_as!(
             Row,
@@ -123,7 +125,8 @@ impl Store {
                       exists(select from conversation.chat_participants t
                              where t.org_id = c.org_id and t.conversation_id = c.id) as "taken!",
                       s.idle_since, s.dismissed_since, s.event_sequence as "event_sequence?"
-               from unnest($1::uuid[], $2::bigint[]) with ordinality as i (org_id, id, n)
+               from (select $1::uuid[] as orgs, $2::bigint[] as ids offset 0) w
+               cross join unnest(w.orgs, w.ids) with ordinality as i (org_id, id, n)
                join conversation.conversations c on c.org_id = i.org_id and c.id = i.id
                join conversation.people r on r.org_id = c.org_id and r.id = c.requester_id
                left join conversation.people a on a.org_id = c.org_id and a.id = c.agent_id
