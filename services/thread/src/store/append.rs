@@ -303,20 +303,30 @@ async fn append(connection: &mut PgConnection, jobs: &[Append]) -> Result<HashMa
     }
     // Rows are locked in the order of threads and then of keys, whatever the order of the jobs: two replicas that write to
     // the same ones wait for each other in turn.
+    //
+    // What is looked up comes from scalar subqueries. `exists` may be planned as a hash of the whole table, which is cheap
+    // while the table is small, and the plan is kept while it grows.
     let rows = sqlx::query!(
-        r#"with fresh as materialized (
-               select i.*, t.id as thread_uid, row_number() over (partition by i.org_id, t.id order by n) as place
+        r#"with input as (
+               select i.*, (select t.id from thread.threads t
+                            where t.org_id = i.org_id and t.chatbot_id = i.chatbot_id and t.thread_id = i.thread_id)
+                           as thread_uid
                from unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::smallint[], $6::smallint[], $7::text[],
                            $8::text[], $9::text[], $10::uuid[], $11::text[], $12::text[], $13::text[], $14::text[],
                            $15::bytea[], $16::uuid[], $17::text[], $18::text[])
                    with ordinality as i (org_id, chatbot_id, thread_id, id, author, system_message_type, content,
                                          agent_name, icon_url, parent_id, llm_model_id, sources, owner, key,
                                          request_hash, event_id, traceparent, data, n)
-               join thread.threads t on t.org_id = i.org_id and t.chatbot_id = i.chatbot_id and t.thread_id = i.thread_id
-               where (i.parent_id is null or exists (select from thread.messages p where p.org_id = i.org_id
-                                                     and p.id = i.parent_id and p.thread_uid = t.id))
-                 and (i.key is null or not exists (select from thread.idempotency_keys k where k.org_id = i.org_id
-                                                   and k.owner = i.owner and k.rpc = $19 and k.key = i.key))
+               offset 0
+           ),
+           fresh as materialized (
+               select i.*, row_number() over (partition by i.org_id, i.thread_uid order by n) as place from input i
+               where i.thread_uid is not null
+                 and (i.parent_id is null or i.thread_uid = (select p.thread_uid from thread.messages p
+                                                             where p.org_id = i.org_id and p.id = i.parent_id))
+                 and (i.key is null or (select true from thread.idempotency_keys k
+                                        where k.org_id = i.org_id and k.owner = i.owner and k.rpc = $19
+                                          and k.key = i.key) is null)
            ),
            updated as (
                update thread.threads t
