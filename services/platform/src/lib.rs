@@ -6,6 +6,7 @@ pub mod access;
 pub mod admin;
 pub mod batch;
 pub mod db;
+pub mod due;
 pub mod events;
 pub mod fault;
 pub mod http;

@@ -11,6 +11,10 @@ use super::operation::{Group, Operation};
 /// in the former have been read, so that reading them again changes nothing.
 pub const READ: Range<u32> = 100_001..101_001;
 pub const WRITTEN: Range<u32> = 101_001..102_001;
+/// The numbers of the chats that are written, and of their end users.
+pub const CHATS: Range<u32> = 102_001..103_001;
+/// The number of the menu that chats begin at.
+pub const MENU: u32 = 100_001;
 
 /// Messages that are searched, and how many of them are enough to see that search works.
 pub const SEARCHED: u32 = 1_000_000;

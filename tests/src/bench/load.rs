@@ -25,14 +25,14 @@ pub const DIGIT: &str = "{digit}";
 #[derive(Clone, Debug)]
 pub struct Template {
     bytes: Vec<u8>,
-    number: Option<Range<usize>>,
+    numbers: Vec<Range<usize>>,
     key: Option<Range<usize>>,
     digit: Option<usize>,
 }
 
 impl Template {
-    /// Formats a request; `body`, when there is one, is JSON. [`NUMBER`], [`KEY`] and [`DIGIT`]
-    /// may be anywhere, once each.
+    /// Formats a request; `body`, when there is one, is JSON. [`NUMBER`] may be anywhere,
+    /// and so may [`KEY`] and [`DIGIT`], once each.
     pub fn new(method: &str, path: &str, headers: &[(&str, &str)], body: Option<&str>) -> Self {
         let fill = |text: &str| {
             text.replace(NUMBER, "######")
@@ -49,7 +49,10 @@ impl Template {
         let text = format!("{}\r\n\r\n{}", head.join("\r\n"), body.unwrap_or_default());
         let place = |mark: &str| text.find(mark).map(|start| start..start + mark.len());
         Self {
-            number: place("######"),
+            numbers: text
+                .match_indices("######")
+                .map(|(start, mark)| start..start + mark.len())
+                .collect(),
             key: place("$$$$$$$$$$$$$$$$"),
             digit: text.find('^'),
             bytes: text.into_bytes(),
@@ -57,9 +60,9 @@ impl Template {
     }
 
     fn patch(&mut self, number: u32, key: u64) {
-        if let Some(place) = self.number.clone() {
+        for place in &self.numbers {
             let mut rest = number;
-            for digit in self.bytes[place].iter_mut().rev() {
+            for digit in self.bytes[place.clone()].iter_mut().rev() {
                 *digit = b'0' + (rest % 10) as u8;
                 rest /= 10;
             }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use clap::ValueEnum;
 use serde_json::json;
 
-use super::data::{CONTENT, READ, WRITTEN};
+use super::data::{CHATS, CONTENT, MENU, READ, WRITTEN};
 use super::load::{DIGIT, KEY, NUMBER, Template};
 use super::system::Kind;
 
@@ -36,6 +36,12 @@ pub enum Operation {
     ConversationList50,
     /// Take a conversation from another agent.
     Claim,
+    /// Begin a chat.
+    CreateChat,
+    /// Say something in a chat as its end user, without an idempotency key.
+    ChatMessage,
+    /// The same with an idempotency key.
+    ChatMessageKeyed,
     /// The first page of a search for a word that is in a thousandth of the messages.
     #[value(name = "search-0.1%")]
     SearchRare,
@@ -52,7 +58,7 @@ pub enum Operation {
 pub enum Group {
     /// Threads of chatbots.
     Threads,
-    /// Conversations.
+    /// Conversations and chats.
     Conversations,
     /// Search among a million messages.
     Search,
@@ -103,6 +109,9 @@ impl Operation {
             Self::GetConversation => "get-conversation",
             Self::ConversationList50 => "conversation-list-50",
             Self::Claim => "claim",
+            Self::CreateChat => "create-chat",
+            Self::ChatMessage => "chat-message",
+            Self::ChatMessageKeyed => "chat-message-keyed",
             Self::SearchRare => "search-0.1%",
             Self::SearchFrequent => "search-1%",
             Self::SearchCommon => "search-10%",
@@ -120,7 +129,10 @@ impl Operation {
             | Self::AddMessageKeyed
             | Self::GetConversation
             | Self::ConversationList50
-            | Self::Claim => Group::Conversations,
+            | Self::Claim
+            | Self::CreateChat
+            | Self::ChatMessage
+            | Self::ChatMessageKeyed => Group::Conversations,
             Self::SearchRare | Self::SearchFrequent | Self::SearchCommon => Group::Search,
         }
     }
@@ -136,18 +148,25 @@ impl Operation {
                 | Self::AddMessage
                 | Self::AddMessageKeyed
                 | Self::Claim
+                | Self::CreateChat
+                | Self::ChatMessage
+                | Self::ChatMessageKeyed
         )
     }
 
-    /// The numbers of the threads or conversations that it is for.
+    /// The numbers of the threads, conversations or chats that it is for.
     pub fn numbers(self) -> Range<u32> {
-        if self.writes() { WRITTEN } else { READ }
+        match self {
+            Self::CreateChat | Self::ChatMessage | Self::ChatMessageKeyed => CHATS,
+            _ if self.writes() => WRITTEN,
+            _ => READ,
+        }
     }
 
     /// The number that grows by one with each request that writes, and stays as it is with those that read.
     pub fn count(self) -> &'static str {
         match self {
-            Self::CreateConversation => "select count(*) from conversation.conversations",
+            Self::CreateConversation | Self::CreateChat => "select count(*) from conversation.conversations",
             Self::Claim => {
                 "select count(*) from conversation.idempotency_keys
                  where rpc = 'ClaimConversation' and subject is not null"
@@ -173,18 +192,24 @@ impl Operation {
     /// What has to be reached with the first number of connections.
     pub fn goal(self, system: Kind) -> Option<Goal> {
         match (self, system) {
-            (Self::PostMessage | Self::PostMessageKeyed | Self::AddMessage | Self::AddMessageKeyed, Kind::One) => {
-                Some(Goal::Efficiency(3.0))
-            }
-            (Self::PostMessage | Self::PostMessageKeyed | Self::AddMessage | Self::AddMessageKeyed, Kind::Services) => {
-                Some(Goal::Efficiency(1.4))
-            }
+            (
+                Self::PostMessage
+                | Self::PostMessageKeyed
+                | Self::AddMessage
+                | Self::AddMessageKeyed
+                | Self::ChatMessage
+                | Self::ChatMessageKeyed,
+                kind,
+            ) => Some(Goal::Efficiency(match kind {
+                Kind::One => 3.0,
+                Kind::Services => 1.4,
+            })),
             (Self::GetThread | Self::GetConversation, Kind::One) => Some(Goal::Efficiency(0.45)),
             (Self::GetThread | Self::GetConversation, Kind::Services) => Some(Goal::Efficiency(0.25)),
             (Self::List50 | Self::ConversationList50, Kind::One) => Some(Goal::Efficiency(0.50)),
             (Self::List50 | Self::ConversationList50, Kind::Services) => Some(Goal::Efficiency(0.35)),
             (Self::SearchRare | Self::SearchFrequent | Self::SearchCommon, _) => Some(Goal::Cpu(5000.0)),
-            (Self::Escalate | Self::CreateConversation | Self::Claim, _) => None,
+            (Self::Escalate | Self::CreateConversation | Self::Claim | Self::CreateChat, _) => None,
         }
     }
 
@@ -216,7 +241,7 @@ impl Operation {
         let read = [("authorization", authorization.as_str())];
         let keyed = [("authorization", authorization.as_str()), ("idempotency-key", KEY)];
         let write = match self {
-            Self::PostMessage | Self::AddMessage => &read[..],
+            Self::PostMessage | Self::AddMessage | Self::ChatMessage => &read[..],
             _ => &keyed[..],
         };
         let get = |path: &str| Template::new("GET", path, &read, None);
@@ -265,6 +290,22 @@ impl Operation {
                     r#"{{"agentId":"01900000-0000-7000-a000-00000000000{DIGIT}","force":true}}"#
                 )),
             ),
+            Self::CreateChat => Template::new(
+                "POST",
+                "/apps/api/v1/chats",
+                write,
+                Some(&format!(
+                    r#"{{"chat":{{"menu_id":{MENU},"end_user_id":{NUMBER},"lang":"en"}}}}"#
+                )),
+            ),
+            Self::ChatMessage | Self::ChatMessageKeyed => Template::new(
+                "POST",
+                &format!("/apps/api/v1/chats/{NUMBER}/message"),
+                write,
+                Some(&format!(
+                    r#"{{"from_user_id":{NUMBER},"message":{{"type":"text","content":"{CONTENT}"}}}}"#
+                )),
+            ),
             Self::SearchRare | Self::SearchFrequent | Self::SearchCommon => {
                 let word = self.word().unwrap_or_default();
                 get(&format!("/v1/search/conversations?query={word}"))
@@ -294,6 +335,8 @@ impl Operation {
                 holds(&value, &|value| *value == CONTENT)
             }
             Self::CreateConversation => holds(&value, &serde_json::Value::is_number),
+            Self::CreateChat => holds(&value, &|value| *value == number) && holds(&value, &|value| *value == MENU),
+            Self::ChatMessage | Self::ChatMessageKeyed => value == json!({}),
             Self::GetConversation => holds(&value, &|value| *value == number),
             Self::SearchRare | Self::SearchFrequent | Self::SearchCommon => list(1, 50),
             Self::Claim => false,
@@ -352,6 +395,9 @@ impl Limit {
                 Operation::GetConversation => include_str!("sql/conversations/get.sql"),
                 Operation::ConversationList50 => include_str!("sql/conversations/list.sql"),
                 Operation::Claim => include_str!("sql/conversations/claim.sql"),
+                Operation::CreateChat => include_str!("sql/conversations/create_chat.sql"),
+                Operation::ChatMessage => include_str!("sql/conversations/chat.sql"),
+                Operation::ChatMessageKeyed => include_str!("sql/conversations/chat_keyed.sql"),
                 Operation::SearchRare => include_str!("sql/search/rare.sql"),
                 _ => include_str!("sql/search/common.sql"),
             },
@@ -379,5 +425,10 @@ mod tests {
                 .is_err()
         );
         assert!(Operation::GetThread.check(b"no JSON").is_err());
+        let chat = |end_user: u32| format!(r#"{{"id":7,"end_user":{{"id":{end_user}}},"menus":[{{"id":{MENU}}}]}}"#);
+        assert!(Operation::CreateChat.check(chat(CHATS.start).as_bytes()).is_ok());
+        assert!(Operation::CreateChat.check(chat(CHATS.start + 1).as_bytes()).is_err());
+        assert!(Operation::ChatMessage.check(b"{}").is_ok());
+        assert!(Operation::ChatMessage.check(br#"{"message":"no"}"#).is_err());
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use serde_json::json;
 
-use super::data::CONTENT;
+use super::data::{CHATS, CONTENT, MENU};
 use super::operation::{Limit, Operation};
 use super::{cpu, servers::Servers};
 
@@ -78,7 +78,7 @@ impl Pgbench {
             self.chatbot,
             Operation::PostMessage.numbers().start
         );
-        let conversation_event = json!({
+        let message = json!({
             "message_id": "01900000-0000-7000-8000-000000000000",
             "direction": "inbound",
             "author": { "id": "01900000-0000-7000-b000-000000100001" },
@@ -86,22 +86,44 @@ impl Pgbench {
             "attachments": [],
             "text": CONTENT,
             "content": { "text": CONTENT, "content_type": "Text" },
-            "conversation": {
-                "csid": 100_001,
-                "channel": "WIDGET_CHAT",
-                "status": "OPEN",
-                "direction": "INBOUND",
-                "queue": { "id": "01900000-0000-7000-8000-000000000000", "name": "Support" },
-                "contact_point": "5a556159-2c21-4f3e-a44f-a323deb80d16",
-                "requester": {
-                    "id": "01900000-0000-7000-b000-000000100001",
-                    "name": "Customer 100001",
-                    "email": "customer100001@example.com",
-                },
-                "tags": [],
+        });
+        let mut conversation_event = message.clone();
+        conversation_event["conversation"] = json!({
+            "csid": 100_001,
+            "channel": "WIDGET_CHAT",
+            "status": "OPEN",
+            "direction": "INBOUND",
+            "queue": { "id": "01900000-0000-7000-8000-000000000000", "name": "Support" },
+            "contact_point": "5a556159-2c21-4f3e-a44f-a323deb80d16",
+            "requester": {
+                "id": "01900000-0000-7000-b000-000000100001",
+                "name": "Customer 100001",
+                "email": "customer100001@example.com",
+            },
+            "tags": [],
+            "created_at": "2025-01-01T12:00:00.000000Z",
+        });
+        let chat_created = json!({
+            "chat": {
+                "id": CHATS.start,
+                "status": "queued",
+                "lang": "en",
                 "created_at": "2025-01-01T12:00:00.000000Z",
+                "ends_at": null,
+                "menu": { "id": MENU, "name": "Support" },
+                "end_user": {
+                    "id": CHATS.start,
+                    "identifier": null,
+                    "person_id": "01900000-0000-7000-b000-000000102001",
+                },
+                "agent": null,
+                "virtual_agent": null,
+                "context": null,
             },
         });
+        let mut chat_event = chat_created.clone();
+        chat_event["message"] = message;
+        chat_event["message"]["sender"] = json!({ "id": CHATS.start, "type": "end_user" });
         let operation = limit.operation();
         let numbers = operation.numbers();
         let variables = [
@@ -120,6 +142,9 @@ impl Pgbench {
             ("escalation_event", event.repeat(3)),
             ("answer", event.repeat(2)),
             ("conversation_event", conversation_event.to_string()),
+            ("chat_created", chat_created.to_string()),
+            ("chat_event", chat_event.to_string()),
+            ("menu", MENU.to_string()),
             (
                 "attributes",
                 r#"{"messageId":"01900000-0000-7000-8000-000000000000"}"#.to_owned(),

@@ -70,7 +70,7 @@ async fn lock_chat(call: &Call, tx: &mut PgConnection, id: i64) -> Result<Locked
     if !locked.is_chat() {
         return Err(ConversationError::ChatNotFound);
     }
-    Store::open_session(call.org(), tx, id).await?;
+    Store::open_sessions(tx, &[(call.org(), id)]).await?;
     Ok(locked)
 }
 

@@ -7,7 +7,7 @@ use proto::conversation::v1 as wire;
 use tonic::{Response, Status};
 
 use super::{Api, conversation_wire};
-use crate::domain::draft::Draft;
+use crate::domain::draft::{Draft, Input};
 use crate::domain::state::Direction;
 use crate::domain::{ConversationError, field};
 use crate::store::Store;
@@ -54,7 +54,7 @@ impl Api {
         let addition = Addition {
             org: call.org(),
             conversation: message.conversation_id,
-            draft,
+            input: Input::Conversation(draft),
             retry,
             traceparent: call.traceparent,
         };

@@ -1,6 +1,7 @@
 //! A chat is a conversation with a session beside it. Its status follows from where the conversation stands; what a step
 //! of the conversation means for its session is decided here, whichever surface took the step.
 
+use platform::time::Time;
 use uuid::Uuid;
 
 use super::state::{Standing, State};
@@ -124,6 +125,17 @@ pub(crate) enum Clock {
     /// It starts, or starts again.
     Start,
     Stop,
+}
+
+impl Clock {
+    /// Since when it runs, after it has run since `before`.
+    pub(crate) fn since(self, before: Option<Time>, now: Time) -> Option<Time> {
+        match self {
+            Self::Keep => before,
+            Self::Start => Some(now),
+            Self::Stop => None,
+        }
+    }
 }
 
 /// What a step means for its session.

@@ -3,8 +3,25 @@
 use platform::time::Time;
 use uuid::Uuid;
 
+use super::ConversationError;
 use super::conversation::{Content, Details, EmailContact, File, Message, MessageDetails, MessageType, Requester};
 use super::state::Direction;
+
+/// What a client says, by the surface that it came over.
+#[derive(Clone, Debug)]
+pub(crate) enum Input {
+    /// Into a conversation.
+    Conversation(Draft),
+    /// Into a chat, by whoever has this number.
+    Chat { from: i64, content: Content },
+}
+
+/// Whoever has the number that a chat's message is from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Author {
+    pub(crate) id: Uuid,
+    pub(crate) is_agent: bool,
+}
 
 /// A message as a client gives it, read but not yet addressed.
 #[derive(Clone, Debug)]
@@ -21,6 +38,35 @@ pub(crate) struct Draft {
 }
 
 impl Draft {
+    /// What the end user of a chat says in it, or any agent.
+    ///
+    /// # Errors
+    /// When somebody else says it.
+    pub(crate) fn of_chat(
+        author: Option<Author>,
+        requester: &Requester,
+        content: Content,
+    ) -> Result<Self, ConversationError> {
+        let (direction, agent) = match author {
+            Some(author) if author.id == requester.id => (Direction::Inbound, None),
+            Some(author) if author.is_agent => (Direction::Outbound, Some(author.id)),
+            _ => {
+                let what = "must be the chat's end user or an agent";
+                return Err(ConversationError::invalid("from_user_id", what));
+            }
+        };
+        Ok(Self {
+            direction,
+            agent,
+            external_id: None,
+            content,
+            attachments: Vec::new(),
+            integration_email: None,
+            cc: Vec::new(),
+            bcc: Vec::new(),
+        })
+    }
+
     /// The message in a conversation with a requester.
     pub(crate) fn address(self, kind: MessageType, requester: &Requester, details: &Details, at: Time) -> Message {
         let author_id = self.agent.unwrap_or(requester.id);

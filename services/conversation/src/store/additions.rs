@@ -1,7 +1,8 @@
 //! Messages of API clients, added by a group commit.
 //!
 //! The conversations of a batch are locked, each message is a step that is decided in the domain, and all of it is saved
-//! together: also what reopens a conversation.
+//! together: also what reopens a conversation, and what a message means for a chat. It does not matter which surface a
+//! message comes over.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,26 +17,55 @@ use super::transitions::{Line, Saved};
 use crate::domain::ConversationError;
 use crate::domain::channel::Channel;
 use crate::domain::conversation::{Locked, Message};
-use crate::domain::draft::Draft;
-use crate::domain::state::{self, Standing};
+use crate::domain::draft::{Author, Draft, Input};
+use crate::domain::state::{self, Standing, State};
 
-/// The name idempotency keys of this path are stored under.
+/// The names that idempotency keys are stored under.
 const RPC: &str = "AddMessage";
+pub(crate) const CHAT_RPC: &str = "SendChatMessage";
 
 /// One message on its way into a conversation.
 #[derive(Debug)]
 pub(crate) struct Addition {
     pub(crate) org: OrgId,
     pub(crate) conversation: i64,
-    pub(crate) draft: Draft,
+    pub(crate) input: Input,
     pub(crate) retry: Option<Retry>,
     pub(crate) traceparent: Option<String>,
+}
+
+impl Addition {
+    fn draft(&self) -> Option<&Draft> {
+        match &self.input {
+            Input::Conversation(draft) => Some(draft),
+            Input::Chat { .. } => None,
+        }
+    }
+
+    /// The number of who says it in a chat.
+    fn number(&self) -> Option<i64> {
+        match &self.input {
+            Input::Conversation(_) => None,
+            Input::Chat { from, .. } => Some(*from),
+        }
+    }
+
+    fn external_id(&self) -> Option<&str> {
+        self.draft().and_then(|draft| draft.external_id.as_deref())
+    }
+
+    fn rpc(&self) -> &'static str {
+        match &self.input {
+            Input::Conversation(_) => RPC,
+            Input::Chat { .. } => CHAT_RPC,
+        }
+    }
 }
 
 /// What may be there once in an organization.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Claim {
-    Key(String, String),
+    Key(&'static str, String, String),
     ExternalId(String),
 }
 
@@ -43,6 +73,9 @@ pub(crate) enum Claim {
 struct Before {
     agent_found: bool,
     external_id_taken: bool,
+    author: Option<Author>,
+    /// The chat has a session.
+    has_session: bool,
     /// The first request with the same key: its hash, and the message that it added.
     first: Option<(Vec<u8>, Uuid)>,
 }
@@ -77,18 +110,20 @@ impl<'a> Course<'a> {
     }
 
     /// Takes the step that a message is.
-    fn add(&mut self, addition: &'a Addition) -> Result<Message, ConversationError> {
+    fn add(&mut self, addition: &'a Addition, author: Option<Author>) -> Result<Message, ConversationError> {
         let locked = &self.locked;
         if locked.anonymized {
             return Err(ConversationError::AlreadyAnonymized);
         }
-        if !matches!(
-            locked.channel,
-            Channel::Email | Channel::WidgetChat | Channel::Messenger
-        ) {
-            return Err(ConversationError::UnsupportedChannel);
-        }
-        let draft = addition.draft.clone();
+        let draft = match &addition.input {
+            Input::Conversation(draft) => match locked.channel {
+                Channel::Email | Channel::WidgetChat | Channel::Messenger => draft.clone(),
+                _ => return Err(ConversationError::UnsupportedChannel),
+            },
+            Input::Chat { .. } if !locked.is_chat() => return Err(ConversationError::ChatNotFound),
+            Input::Chat { .. } if self.standing.state == State::Closed => return Err(ConversationError::ChatEnded),
+            Input::Chat { content, .. } => Draft::of_chat(author, &locked.requester, content.clone())?,
+        };
         let message = draft.address(
             locked.kind.message_type(),
             &locked.requester,
@@ -118,8 +153,8 @@ impl Change for Addition {
 
     fn claims(&self) -> impl Iterator<Item = Self::Claim> {
         let retry = self.retry.as_ref();
-        let key = retry.map(|retry| Claim::Key(retry.owner.clone(), retry.key.clone()));
-        let external_id = self.draft.external_id.clone().map(Claim::ExternalId);
+        let key = retry.map(|retry| Claim::Key(self.rpc(), retry.owner.clone(), retry.key.clone()));
+        let external_id = self.external_id().map(|id| Claim::ExternalId(id.to_owned()));
         key.into_iter().chain(external_id).map(|claim| (self.org, claim))
     }
 
@@ -133,12 +168,17 @@ impl Change for Addition {
         let mut courses = lock(&mut tx, additions).await?;
         let before = look_up(&mut tx, additions).await?;
         let mut added = Vec::new();
+        let mut begun = BTreeSet::new();
         let mut decisions = Vec::new();
         for (addition, before) in additions.iter().zip(before) {
             let key = (addition.org, addition.conversation);
+            let begins = addition.number().is_some() && !before.has_session;
             let decision = decide(addition, before, courses.get_mut(&key));
             if let Ok(Decision::Added(message)) = &decision {
                 let course = &courses[&key];
+                if begins {
+                    begun.insert(key);
+                }
                 added.push((
                     addition,
                     course.locked.message_count + course.messages,
@@ -148,6 +188,9 @@ impl Change for Addition {
             decisions.push(decision);
         }
         if !added.is_empty() {
+            if !begun.is_empty() {
+                Store::open_sessions(&mut tx, &begun.into_iter().collect::<Vec<_>>()).await?;
+            }
             keep_keys(&mut tx, &added).await?;
             let rows: Vec<_> = added
                 .iter()
@@ -197,11 +240,14 @@ fn decide<'a>(
     if !before.agent_found {
         return Err(ConversationError::AgentNotFound);
     }
-    let course = course.ok_or(ConversationError::ConversationNotFound)?;
+    let course = course.ok_or(match addition.input {
+        Input::Conversation(_) => ConversationError::ConversationNotFound,
+        Input::Chat { .. } => ConversationError::ChatNotFound,
+    })?;
     if before.external_id_taken {
         return Err(ConversationError::DuplicateExternalId);
     }
-    Ok(Decision::Added(Box::new(course.add(addition)?)))
+    Ok(Decision::Added(Box::new(course.add(addition, before.author)?)))
 }
 
 async fn lock<'a>(
@@ -231,28 +277,43 @@ async fn look_up(tx: &mut PgConnection, additions: &[Addition]) -> Result<Vec<Be
                   i.external_id is not null
                   and exists (select from conversation.messages m
                               where m.org_id = i.org_id and m.external_id = i.external_id) as "external_id_taken!",
+                  (select p.id from conversation.people p
+                   where p.org_id = i.org_id and p.number = i.number and p.is_agent) as agent_numbered,
+                  (select p.id from conversation.people p
+                   where p.org_id = i.org_id and p.number = i.number and p.is_end_user) as end_user_numbered,
+                  i.number is not null
+                  and exists (select from conversation.chats s
+                              where s.org_id = i.org_id and s.conversation_id = i.conversation_id) as "has_session!",
                   k.request_hash as "request_hash?", k.subject::uuid as first
-           from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[]) with ordinality
-               as i (org_id, agent_id, external_id, owner, key, n)
+           from unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::text[])
+               with ordinality as i (org_id, conversation_id, agent_id, external_id, number, owner, rpc, key, n)
            left join conversation.idempotency_keys k
-               on k.org_id = i.org_id and k.owner = i.owner and k.rpc = $6 and k.key = i.key
+               on k.org_id = i.org_id and k.owner = i.owner and k.rpc = i.rpc and k.key = i.key
            order by i.n"#,
         &additions.iter().map(|addition| addition.org.0).collect::<Vec<_>>(),
+        &additions.iter().map(|addition| addition.conversation).collect::<Vec<_>>(),
         &additions
             .iter()
-            .map(|addition| addition.draft.agent)
+            .map(|addition| addition.draft().and_then(|draft| draft.agent))
             .collect::<Vec<_>>() as &[Option<Uuid>],
-        &column(|addition| addition.draft.external_id.as_deref()) as &[Option<&str>],
+        &column(Addition::external_id) as &[Option<&str>],
+        &additions.iter().map(Addition::number).collect::<Vec<_>>() as &[Option<i64>],
         &column(|addition| addition.retry.as_ref().map(|retry| retry.owner.as_str())) as &[Option<&str>],
+        &additions.iter().map(Addition::rpc).collect::<Vec<_>>() as &[&str],
         &column(|addition| addition.retry.as_ref().map(|retry| retry.key.as_str())) as &[Option<&str>],
-        RPC,
     )
     .fetch_all(tx)
     .await?;
-    let before = rows.into_iter().map(|row| Before {
-        agent_found: row.agent_found,
-        external_id_taken: row.external_id_taken,
-        first: row.request_hash.zip(row.first),
+    let before = rows.into_iter().map(|row| {
+        let is_agent = row.agent_numbered.is_some();
+        let numbered = row.agent_numbered.or(row.end_user_numbered);
+        Before {
+            agent_found: row.agent_found,
+            external_id_taken: row.external_id_taken,
+            author: numbered.map(|id| Author { id, is_agent }),
+            has_session: row.has_session,
+            first: row.request_hash.zip(row.first),
+        }
     });
     Ok(before.collect())
 }
@@ -263,23 +324,36 @@ async fn look_up(tx: &mut PgConnection, additions: &[Addition]) -> Result<Vec<Be
 async fn keep_keys(tx: &mut PgConnection, added: &[(&Addition, i32, Message)]) -> Result<(), sqlx::Error> {
     let keyed = added.iter();
     let mut keyed: Vec<_> = keyed
-        .filter_map(|(addition, _, message)| Some((addition.org.0, addition.retry.as_ref()?, message.id)))
+        .filter_map(|(addition, _, message)| {
+            let retry = addition.retry.as_ref()?;
+            Some((addition.org.0, addition.rpc(), retry, message.id))
+        })
         .collect();
     if keyed.is_empty() {
         return Ok(());
     }
     // In order, so that two batches never wait for each other.
-    keyed.sort_unstable_by_key(|(org, retry, _)| (*org, &retry.owner, &retry.key));
+    keyed.sort_unstable_by_key(|(org, rpc, retry, _)| (*org, &retry.owner, *rpc, &retry.key));
     sqlx::query!(
         "insert into conversation.idempotency_keys (org_id, owner, rpc, key, request_hash, subject)
-         select i.org_id, i.owner, $6, i.key, i.request_hash, i.id::text
-         from unnest($1::uuid[], $2::text[], $3::text[], $4::bytea[], $5::uuid[]) as i (org_id, owner, key, request_hash, id)",
+         select i.org_id, i.owner, i.rpc, i.key, i.request_hash, i.id::text
+         from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bytea[], $6::uuid[])
+             as i (org_id, owner, rpc, key, request_hash, id)",
         &keyed.iter().map(|(org, ..)| *org).collect::<Vec<_>>(),
-        &keyed.iter().map(|(_, retry, _)| retry.owner.as_str()).collect::<Vec<_>>() as &[&str],
-        &keyed.iter().map(|(_, retry, _)| retry.key.as_str()).collect::<Vec<_>>() as &[&str],
-        &keyed.iter().map(|(_, retry, _)| retry.hash.as_slice()).collect::<Vec<_>>() as &[&[u8]],
+        &keyed
+            .iter()
+            .map(|(_, _, retry, _)| retry.owner.as_str())
+            .collect::<Vec<_>>() as &[&str],
+        &keyed.iter().map(|(_, rpc, ..)| *rpc).collect::<Vec<_>>() as &[&str],
+        &keyed
+            .iter()
+            .map(|(_, _, retry, _)| retry.key.as_str())
+            .collect::<Vec<_>>() as &[&str],
+        &keyed
+            .iter()
+            .map(|(_, _, retry, _)| retry.hash.as_slice())
+            .collect::<Vec<_>>() as &[&[u8]],
         &keyed.iter().map(|(.., id)| *id).collect::<Vec<_>>(),
-        RPC,
     )
     .execute(tx)
     .await?;

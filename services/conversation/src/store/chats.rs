@@ -26,6 +26,8 @@ pub(super) use follow::Followed;
 pub(crate) use menus::Offer;
 
 struct Row {
+    /// Which of those that were asked for it is.
+    n: i64,
     id: i64,
     state: State,
     created_at: Time,
@@ -100,9 +102,16 @@ impl From<Row> for Chat {
 impl Store {
     /// A chat; `CHAT_NOT_FOUND` when the conversation is none.
     pub(crate) async fn chat(org: OrgId, on: impl PgExecutor<'_>, id: i64) -> Result<Chat, ConversationError> {
-        sqlx::query_as!(
+        let found = Self::chats(on, &[(org, id)]).await?;
+        let mut found = found.into_iter().flatten();
+        found.next().ok_or(ConversationError::ChatNotFound)
+    }
+
+    /// These chats, each where it was asked for; `None` for what is none.
+    async fn chats(on: impl PgExecutor<'_>, wanted: &[(OrgId, i64)]) -> Result<Vec<Option<Chat>>, sqlx::Error> {
+        let rows = sqlx::query_as!(
             Row,
-            r#"select c.id, c.state as "state: State", c.created_at, c.closed_at, c.language,
+            r#"select i.n as "n!", c.id, c.state as "state: State", c.created_at, c.closed_at, c.language,
                       r.id as requester_id, r.number as requester_number, r.external_id as requester_identifier,
                       case when c.anonymized_at is null then r.display_name end as requester_name,
                       case when c.anonymized_at is null then r.email end as requester_email,
@@ -114,19 +123,24 @@ impl Store {
                       exists(select from conversation.chat_participants t
                              where t.org_id = c.org_id and t.conversation_id = c.id) as "taken!",
                       s.idle_since, s.dismissed_since, s.event_sequence as "event_sequence?"
-               from conversation.conversations c
+               from unnest($1::uuid[], $2::bigint[]) with ordinality as i (org_id, id, n)
+               join conversation.conversations c on c.org_id = i.org_id and c.id = i.id
                join conversation.people r on r.org_id = c.org_id and r.id = c.requester_id
                left join conversation.people a on a.org_id = c.org_id and a.id = c.agent_id
                left join conversation.queues q on q.org_id = c.org_id and q.id = c.queue_id
                left join conversation.chats s on s.org_id = c.org_id and s.conversation_id = c.id
-               where c.org_id = $1 and c.id = $2 and c.type = 1 and c.channel = 3"#,
-            org.0,
-            id,
+               where c.type = 1 and c.channel = 3"#,
+            &wanted.iter().map(|(org, _)| org.0).collect::<Vec<_>>(),
+            &wanted.iter().map(|(_, id)| *id).collect::<Vec<_>>(),
         )
-        .fetch_optional(on)
-        .await?
-        .map(Chat::from)
-        .ok_or(ConversationError::ChatNotFound)
+        .fetch_all(on)
+        .await?;
+        let mut chats: Vec<Option<Chat>> = wanted.iter().map(|_| None).collect();
+        for row in rows {
+            let index = usize::try_from(row.n - 1).unwrap_or_default();
+            chats[index] = Some(row.into());
+        }
+        Ok(chats)
     }
 
     /// Who took part in a chat, in the order of joining. Before there is a session it is known from the conversation.
@@ -174,19 +188,21 @@ impl Store {
         Ok(participants.collect())
     }
 
-    /// Begins the session of a conversation that was there before: who took part is known from its log.
-    pub(crate) async fn open_session(org: OrgId, tx: &mut PgConnection, id: i64) -> Result<(), ConversationError> {
+    /// Begins the sessions of conversations that were there before: who took part is known from their logs.
+    pub(crate) async fn open_sessions(tx: &mut PgConnection, chats: &[(OrgId, i64)]) -> Result<(), sqlx::Error> {
         sqlx::query!(
             "with begun as (
                  insert into conversation.chats (org_id, conversation_id, end_user_wrote)
-                 select $1, $2, exists(select from conversation.messages
-                                       where org_id = $1 and conversation_id = $2 and direction = 1)
-                 on conflict do nothing returning 1
+                 select i.org_id, i.id, exists(select from conversation.messages m
+                                               where m.org_id = i.org_id and m.conversation_id = i.id and m.direction = 1)
+                 from unnest($1::uuid[], $2::bigint[]) as i (org_id, id)
+                 on conflict do nothing returning org_id, conversation_id
              )
              insert into conversation.chat_participants (org_id, conversation_id, person_id, status, joined_at)
-             select $1, $2, h.person_id, h.status, h.joined_at from begun, conversation.chat_history($1, $2) h",
-            org.0,
-            id,
+             select b.org_id, b.conversation_id, h.person_id, h.status, h.joined_at
+             from begun b, conversation.chat_history(b.org_id, b.conversation_id) h",
+            &chats.iter().map(|(org, _)| org.0).collect::<Vec<_>>(),
+            &chats.iter().map(|(_, id)| *id).collect::<Vec<_>>(),
         )
         .execute(tx)
         .await?;

@@ -1,38 +1,20 @@
 //! Conversations that wait for a point in time are open again once it has come.
 
-use std::time::Duration;
-
 use platform::events::Outbox;
-use platform::{Db, OrgId, fault};
+use platform::{Db, OrgId, due};
 use tokio_util::sync::CancellationToken;
 
 use super::Store;
 use super::transitions::Step;
 use crate::domain::{ConversationError, state};
 
-/// What is due is looked for this often.
-const EVERY: Duration = Duration::from_secs(1);
 /// Follow-ups in one transaction.
 const BATCH: i64 = 50;
 
 /// Opens what is due, until `stop`. Any number of replicas may do so at once.
 pub(crate) async fn run(db: Db, outbox: Outbox, stop: CancellationToken) -> anyhow::Result<()> {
-    let mut every = tokio::time::interval(EVERY);
-    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            _ = every.tick() => {}
-            () = stop.cancelled() => return Ok(()),
-        }
-        match Store::expire_follow_ups(&db).await {
-            Ok(0) => {}
-            Ok(opened) => {
-                outbox.wake();
-                metrics::counter!("conversation_follow_ups_expired_total").increment(opened);
-            }
-            Err(error) => tracing::warn!(error = %fault::chain(&error), "follow-ups wait for the database"),
-        }
-    }
+    let counter = "conversation_follow_ups_expired_total";
+    due::run("follow-ups", counter, &outbox, stop, || Store::expire_follow_ups(&db)).await
 }
 
 impl Store {

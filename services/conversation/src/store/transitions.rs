@@ -372,9 +372,7 @@ impl Store {
         )
         .fetch_all(&mut *tx)
         .await?;
-        for followed in followed.into_iter().filter(|followed| with_chat.contains(&followed.id)) {
-            Self::follow_chat(tx, followed).await?;
-        }
-        Ok(())
+        let followed = followed.into_iter().filter(|followed| with_chat.contains(&followed.id));
+        Self::follow_chats(tx, followed.collect()).await
     }
 }

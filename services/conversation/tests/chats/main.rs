@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests panic as tests do")]
 
 mod access;
+mod adding;
 mod anonymizing;
 mod begin;
 mod both_surfaces;

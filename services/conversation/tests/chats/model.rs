@@ -248,7 +248,7 @@ async fn random_steps_on_both_surfaces_follow_the_status_table(_: PgPoolOptions,
     scene.configure(&scene.world.own.queues[1], None, Some(closed())).await;
     let _replica = scene.run_replica().await;
     let mut runner = TestRunner::default();
-    for _ in 0..40 {
+    for _ in 0..25 {
         let room = room().new_tree(&mut runner).unwrap().current();
         let actions = actions().new_tree(&mut runner).unwrap().current();
         let id = scene.start(queue(&scene, room).await.1).await;

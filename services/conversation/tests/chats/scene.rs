@@ -1,7 +1,7 @@
 //! A world with what chats need: numbers of its people and queues, and a virtual agent.
 
 use platform::link::Link;
-use platform::server::{Readiness, Stack};
+use platform::server::Readiness;
 use proto::conversation::v1 as wire;
 use proto::conversation::v1::chat_service_client::ChatServiceClient;
 use proto::settings::v1::SetCompanySecretRequest;
@@ -17,7 +17,9 @@ pub(crate) struct Scene {
     pub(crate) world: World,
     /// Of another replica than the world's client.
     pub(crate) chats: ChatServiceClient<Link>,
-    _replica: Stack,
+    /// Where it is.
+    pub(crate) link: Link,
+    _replica: DropGuard,
     /// The end user with the identifier `ada`.
     pub(crate) ada: i64,
     /// The agents Bo and Cy.
@@ -58,9 +60,7 @@ pub(crate) use {chat, chat_refused};
 impl Scene {
     pub(crate) async fn new(options: PgConnectOptions) -> Self {
         let world = World::new(options).await;
-        let link = Link::local();
-        let replica = world.replica().stack();
-        link.lead_to(&replica);
+        let (link, replica) = world.another().await;
         let bot = virtual_agent(&world, "Botty").await;
         let number = |table: &'static str, id: String| number(&world, table, id);
         let ada = number("people", world.own.end_user.clone()).await;
@@ -90,7 +90,8 @@ impl Scene {
         let bot = (bot.clone(), self::number(&world, "people", bot).await);
         Self {
             world,
-            chats: ChatServiceClient::new(link),
+            chats: ChatServiceClient::new(link.clone()),
+            link,
             _replica: replica,
             ada,
             agents,

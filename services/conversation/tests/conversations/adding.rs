@@ -187,13 +187,7 @@ async fn a_client_that_is_gone_hurts_nobody(_: PgPoolOptions, options: PgConnect
 #[sqlx::test(migrator = "conversation_service::MIGRATOR")]
 async fn two_replicas_add_to_the_same_conversations(_: PgPoolOptions, options: PgConnectOptions) {
     let world = World::new(options).await;
-    let replica = world.replica();
-    let link = platform::link::Link::local();
-    link.lead_to(&replica.stack());
-    let stop = tokio_util::sync::CancellationToken::new();
-    let _stop = stop.clone().drop_guard();
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    tokio::spawn(replica.run(listener, platform::server::Readiness::default(), stop));
+    let (link, _stop) = world.another().await;
     let other = wire::conversation_service_client::ConversationServiceClient::new(link);
     let mut conversations = Vec::new();
     for _ in 0..5 {

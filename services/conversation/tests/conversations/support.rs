@@ -101,23 +101,7 @@ impl World {
         let settings_stack = running.stack();
         settings_link.lead_to(&settings_stack);
         let mut settings = SettingsServiceClient::new(settings_link.clone());
-        let link = Link::local();
-        // What is done in the background waits for a replica.
-        let server = server_on(&db, &settings_link, &service_key, no_redis());
-        let background = [
-            "relay",
-            "follow-ups",
-            "anonymizations",
-            "inactive chats",
-            "escalation reminders",
-        ];
-        let running = background.into_iter().fold(server, Server::without).build();
-        link.lead_to(&running.stack());
-        let (listener, stop) = (
-            TcpListener::bind("127.0.0.1:0").await.unwrap(),
-            CancellationToken::new(),
-        );
-        tokio::spawn(running.run(listener, Readiness::default(), stop.clone()));
+        let (link, stop) = serve(&db, &settings_link, &service_key).await;
         let own = tenant(&db, &mut settings, &service_key, "own").await;
         let other = tenant(&db, &mut settings, &service_key, "other").await;
         Self {
@@ -130,7 +114,7 @@ impl World {
             settings_link,
             options,
             _settings: settings_stack,
-            _stop: stop.drop_guard(),
+            _stop: stop,
         }
     }
 
@@ -143,6 +127,12 @@ impl World {
     pub(crate) fn replica_with(&self, redis: redis::Config) -> Running {
         let db = Db::with_options(self.options.clone(), SCHEMA, 8);
         server_on(&db, &self.settings_link, &self.service_key, redis).build()
+    }
+
+    /// One more replica that answers, until what is returned is dropped.
+    pub(crate) async fn another(&self) -> (Link, DropGuard) {
+        let db = Db::with_options(self.options.clone(), SCHEMA, 8);
+        serve(&db, &self.settings_link, &self.service_key).await
     }
 
     /// Another key of the own organization.
@@ -222,6 +212,27 @@ impl World {
             .unwrap();
         id.to_string()
     }
+}
+
+/// Serves without what is done in the background: that waits for a replica.
+async fn serve(db: &Db, settings: &Link, service_key: &ServiceKey) -> (Link, DropGuard) {
+    let link = Link::local();
+    let server = server_on(db, settings, service_key, no_redis());
+    let background = [
+        "relay",
+        "follow-ups",
+        "anonymizations",
+        "inactive chats",
+        "escalation reminders",
+    ];
+    let running = background.into_iter().fold(server, Server::without).build();
+    link.lead_to(&running.stack());
+    let (listener, stop) = (
+        TcpListener::bind("127.0.0.1:0").await.unwrap(),
+        CancellationToken::new(),
+    );
+    tokio::spawn(running.run(listener, Readiness::default(), stop.clone()));
+    (link, stop.drop_guard())
 }
 
 fn server_on(db: &Db, settings: &Link, service_key: &ServiceKey, redis: redis::Config) -> Server {

@@ -1,9 +1,6 @@
 //! Escalations that nobody has seen yet are told again, ever more rarely.
 
-use std::time::Duration;
-
-use platform::OrgId;
-use platform::fault;
+use platform::{OrgId, due};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -12,29 +9,13 @@ use super::escalations::{EscalationRow, Telling};
 use super::reads::{Read, pages};
 use crate::domain::{Error, reminder_after};
 
-/// What is due is looked for this often.
-const EVERY: Duration = Duration::from_secs(1);
 /// Reminders in one transaction.
 const BATCH: i64 = 50;
 
 /// Tells what is due, until `stop`. Any number of replicas may do so at once.
 pub(crate) async fn run(store: Store, stop: CancellationToken) -> anyhow::Result<()> {
-    let mut every = tokio::time::interval(EVERY);
-    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            _ = every.tick() => {}
-            () = stop.cancelled() => return Ok(()),
-        }
-        match store.remind().await {
-            Ok(0) => {}
-            Ok(told) => {
-                store.outbox.wake();
-                metrics::counter!("escalation_reminders_total").increment(told);
-            }
-            Err(error) => tracing::warn!(error = %fault::chain(&error), "reminders wait for the database"),
-        }
-    }
+    let counter = "escalation_reminders_total";
+    due::run("reminders", counter, &store.outbox, stop, || store.remind()).await
 }
 
 impl Store {

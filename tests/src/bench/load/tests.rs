@@ -88,13 +88,13 @@ fn number_key_and_digit_are_filled_in() {
         "PUT",
         "/{number}",
         &[("idempotency-key", KEY)],
-        Some(r#"{"agent":"{digit}"}"#),
+        Some(r#"{"of":{number},"agent":"{digit}"}"#),
     );
     template.patch(100_042, 0xab);
     let text = String::from_utf8(template.bytes).unwrap();
     assert!(text.starts_with("PUT /100042 "), "{text}");
     assert!(text.contains("idempotency-key: 00000000000000ab\r\n"), "{text}");
-    assert!(text.ends_with(r#"{"agent":"b"}"#), "{text}");
+    assert!(text.ends_with(r#"{"of":100042,"agent":"b"}"#), "{text}");
 }
 
 #[tokio::test]

@@ -2,18 +2,18 @@
 
 use platform::access::Call;
 use platform::fault::Violation;
+use platform::idempotency::Retry;
 use proto::conversation::v1 as wire;
 use proto::conversation::v1::send_chat_message_request::Content as Wire;
+use sqlx::PgConnection;
 use tonic::{Response, Status};
 
 use super::lock_running;
-use crate::api::transitions::about;
 use crate::api::{Api, conversation_wire};
 use crate::domain::ConversationError;
-use crate::domain::conversation::{Content, ContentType, Message, MessageDetails};
-use crate::domain::state::{self, Direction};
-use crate::store::Store;
-use crate::store::transitions::Step;
+use crate::domain::conversation::{Content, ContentType};
+use crate::domain::draft::Input;
+use crate::store::additions::{Addition, CHAT_RPC};
 
 fn read(content: Option<Wire>) -> Result<Content, ConversationError> {
     match content {
@@ -32,43 +32,30 @@ impl Api {
         call: Call,
         message: wire::SendChatMessageRequest,
     ) -> Result<Response<wire::SendChatMessageResponse>, Status> {
-        self.once(&call, "SendChatMessage", &message, async |tx| {
-            let author = Store::person_numbered(call.org(), tx, message.from_user_id).await?;
-            let locked = lock_running(&call, tx, message.chat_id).await?;
-            let content = read(message.content.clone())?;
-            let direction = match &author {
-                Some(author) if author.id == locked.requester.id => Direction::Inbound,
-                Some(author) if author.roles.is_agent => Direction::Outbound,
-                _ => {
-                    let what = "must be the chat's end user or an agent";
-                    return Err(ConversationError::invalid("from_user_id", what));
-                }
-            };
-            let written = Message {
-                id: platform::id::new(),
-                kind: locked.kind.message_type(),
-                direction,
-                author_id: author.map_or(locked.requester.id, |author| author.id),
-                external_id: None,
-                content: Some(content),
-                attachments: Vec::new(),
-                details: MessageDetails::default(),
-                created_at: locked.now,
-                anonymized_at: None,
-            };
-            let row = (call.org(), locked.id, locked.message_count + 1, &written);
-            Store::insert_messages(tx, &[row]).await?;
-            let step = Step {
-                outcome: state::message(&locked.standing, &written.said(), locked.default_queue.clone()),
-                author: Some(written.author_id),
-                messages: 1,
-            };
-            Store::save_step(&call, tx, &locked, step).await?;
-            let answer = wire::SendChatMessageResponse {
-                message: Some(written.into()),
-            };
-            Ok(about(locked.id, answer))
-        })
-        .await
+        let content = match read(message.content.clone()) {
+            Ok(content) => content,
+            // What is wrong with the key or the chat comes first.
+            Err(error) => {
+                let refuse = async |tx: &mut PgConnection| {
+                    lock_running(&call, tx, message.chat_id).await?;
+                    Err(error)
+                };
+                return self.once(&call, CHAT_RPC, &message, refuse).await;
+            }
+        };
+        let addition = Addition {
+            org: call.org(),
+            conversation: message.chat_id,
+            input: Input::Chat {
+                from: message.from_user_id,
+                content,
+            },
+            retry: Retry::of(&call, &message),
+            traceparent: call.traceparent,
+        };
+        let written = self.batched.additions.submit(addition).await?;
+        Ok(Response::new(wire::SendChatMessageResponse {
+            message: Some(written.into()),
+        }))
     }
 }

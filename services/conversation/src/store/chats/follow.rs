@@ -1,16 +1,15 @@
-//! What a step of a conversation means for its chat, stored in the transaction of the step, whichever surface took it.
+//! What steps of conversations mean for their chats, stored in the transaction of the steps, whichever surface took them.
 
 use platform::OrgId;
-use platform::events::Stream;
 use platform::time::Time;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Store, Telling};
+use super::Store;
 use crate::domain::ConversationError;
 use crate::domain::chats::chat::{Chat, Numbered};
-use crate::domain::chats::{Clock, Consequences, Ended, Participation, Session, Spoken, Step, follow};
+use crate::domain::chats::{Consequences, Ended, Session, Spoken, Step, follow};
 use crate::domain::state::Standing;
 use crate::store::transitions::Saved;
 
@@ -23,22 +22,29 @@ pub(in crate::store) struct Followed {
     before: Standing,
     after: Standing,
     ending: Option<Ended>,
-    /// Messages, with what the conversation's events say of them.
-    said: Vec<(Spoken, Value)>,
+    said: Vec<Said>,
+}
+
+/// A message, with what the conversation's event says of it and the trace it belongs to.
+struct Said {
+    spoken: Spoken,
+    data: Value,
+    traceparent: Option<String>,
 }
 
 impl Followed {
     /// What happened to a conversation.
     pub(in crate::store) fn of(saved: &Saved<'_>) -> Self {
         let locked = saved.locked;
-        let said = saved.lines.iter().map(|(line, _)| line);
-        let said = said.filter(|line| line.entry.event == "conversation.message_added");
-        let said = said.map(|line| {
-            let spoken = Spoken {
+        let said = saved.lines.iter();
+        let said = said.filter(|(line, _)| line.entry.event == "conversation.message_added");
+        let said = said.map(|(line, traceparent)| Said {
+            spoken: Spoken {
                 author: line.author.unwrap_or(locked.requester.id),
                 inbound: line.entry.kind == "MessageAddedByCustomer",
-            };
-            (spoken, line.entry.data.clone())
+            },
+            data: line.entry.data.clone(),
+            traceparent: traceparent.map(str::to_owned),
         });
         let traceparent = saved.lines.last().and_then(|(_, traceparent)| *traceparent);
         Self {
@@ -54,23 +60,118 @@ impl Followed {
     }
 }
 
-impl Store {
-    /// Stores what a step that is saved means for its chat, and tells it.
-    pub(in crate::store) async fn follow_chat(tx: &mut PgConnection, followed: Followed) -> Result<(), sqlx::Error> {
-        Self::follow_step(tx, followed).await.map_err(|error| match error {
-            ConversationError::Storage(error) => error,
-            // The conversation is locked and its session was there: nothing else is missing.
-            _ => sqlx::Error::RowNotFound,
-        })
+/// What becomes of sessions, as columns.
+#[derive(Default)]
+struct Sessions {
+    orgs: Vec<Uuid>,
+    ids: Vec<i64>,
+    ended: Vec<Option<i16>>,
+    end_user_wrote: Vec<bool>,
+    idle_since: Vec<Option<Time>>,
+    dismissed_since: Vec<Option<Time>>,
+    event_sequences: Vec<i64>,
+}
+
+/// Who takes part in them from now on, as columns.
+#[derive(Default)]
+struct Participants {
+    orgs: Vec<Uuid>,
+    chats: Vec<i64>,
+    people: Vec<Uuid>,
+    statuses: Vec<i16>,
+    ats: Vec<Time>,
+}
+
+/// Their events, as columns.
+#[derive(Default)]
+struct Events {
+    orgs: Vec<Uuid>,
+    chats: Vec<i64>,
+    ids: Vec<Uuid>,
+    kinds: Vec<&'static str>,
+    sequences: Vec<i64>,
+    traceparents: Vec<Option<String>>,
+    data: Vec<String>,
+}
+
+/// All that is stored for chats.
+#[derive(Default)]
+struct Following {
+    sessions: Sessions,
+    participants: Participants,
+    events: Events,
+}
+
+impl Following {
+    fn add(&mut self, followed: &Followed, chat: &Chat, consequences: &Consequences, event_sequence: i64) {
+        let sessions = &mut self.sessions;
+        sessions.orgs.push(followed.org.0);
+        sessions.ids.push(followed.id);
+        sessions.ended.push(consequences.ended.map(|ended| ended as i16));
+        sessions.end_user_wrote.push(consequences.end_user_wrote);
+        let idle_since = consequences.idle.since(chat.idle_since, followed.now);
+        sessions.idle_since.push(idle_since);
+        let dismissed_since = consequences.dismissed.since(chat.dismissed_since, followed.now);
+        sessions.dismissed_since.push(dismissed_since);
+        sessions.event_sequences.push(event_sequence);
+        for (person, participation) in &consequences.participants {
+            let participants = &mut self.participants;
+            participants.orgs.push(followed.org.0);
+            participants.chats.push(followed.id);
+            participants.people.push(*person);
+            participants.statuses.push(*participation as i16);
+            participants.ats.push(followed.now);
+        }
     }
 
-    async fn follow_step(tx: &mut PgConnection, followed: Followed) -> Result<(), ConversationError> {
-        let org = followed.org;
-        let chat = Self::chat(org, &mut *tx, followed.id).await?;
+    fn tell(&mut self, chat: (OrgId, i64), sequence: i64, kind: &'static str, traceparent: Option<&str>, data: &Value) {
+        let ((org, id), events) = (chat, &mut self.events);
+        events.orgs.push(org.0);
+        events.chats.push(id);
+        events.ids.push(platform::id::new());
+        events.kinds.push(kind);
+        events.sequences.push(sequence);
+        events.traceparents.push(traceparent.map(str::to_owned));
+        events.data.push(data.to_string());
+    }
+}
+
+impl Store {
+    /// Stores what steps that are saved mean for their chats, and tells it.
+    pub(in crate::store) async fn follow_chats(
+        tx: &mut PgConnection,
+        followed: Vec<Followed>,
+    ) -> Result<(), sqlx::Error> {
+        if followed.is_empty() {
+            return Ok(());
+        }
+        let wanted: Vec<_> = followed.iter().map(|followed| (followed.org, followed.id)).collect();
+        let chats = Self::chats(&mut *tx, &wanted).await?;
+        let mut following = Following::default();
+        for (followed, chat) in followed.iter().zip(chats) {
+            if let Some(chat) = chat {
+                let followed = Self::follow_chat(tx, &mut following, followed, chat).await;
+                followed.map_err(|error| match error {
+                    ConversationError::Storage(error) => error,
+                    // The conversation is locked and its session was there: nothing else is missing.
+                    _ => sqlx::Error::RowNotFound,
+                })?;
+            }
+        }
+        Self::save_following(tx, following).await
+    }
+
+    async fn follow_chat(
+        tx: &mut PgConnection,
+        following: &mut Following,
+        followed: &Followed,
+        chat: Chat,
+    ) -> Result<(), ConversationError> {
         let Some(session) = chat.session else {
             return Ok(());
         };
-        let spoken: Vec<_> = followed.said.iter().map(|(spoken, _)| *spoken).collect();
+        let (org, trace) = (followed.org, followed.traceparent.as_deref());
+        let spoken: Vec<_> = followed.said.iter().map(|said| said.spoken).collect();
         let consequences = follow(
             session,
             &Step {
@@ -81,9 +182,6 @@ impl Store {
                 ending: followed.ending,
             },
         );
-        let told = followed.said.len() + usize::from(consequences.finished);
-        let sequence = Self::save_session(tx, &followed, &consequences, told).await?;
-        Self::save_participants(tx, &followed, &consequences.participants).await?;
         let ended = consequences.ended;
         let chat = Chat {
             session: Some(Session { ended, ..session }),
@@ -92,99 +190,75 @@ impl Store {
         if let Some(status) = consequences.escalation() {
             let by = followed.after.agent.as_ref().filter(|_| consequences.taken);
             let by = by.map(|agent| agent.id.to_string());
-            let trace = followed.traceparent.as_deref();
             Self::resolve_escalation(org, trace, tx, &chat, status, by.as_deref()).await?;
         }
-        Self::tell_steps(tx, &followed, &chat, sequence, consequences.finished).await
-    }
-
-    /// The first sequence number of the events that will be told.
-    async fn save_session(
-        tx: &mut PgConnection,
-        followed: &Followed,
-        consequences: &Consequences,
-        told: usize,
-    ) -> Result<i64, ConversationError> {
-        let told = i64::try_from(told).unwrap_or_default();
-        let last = sqlx::query_scalar!(
-            "update conversation.chats
-             set ended_as = $3, end_user_wrote = $4,
-                 idle_since = case when $5 then $9::timestamptz when $6 then null else idle_since end,
-                 dismissed_since = case when $7 then $9::timestamptz when $8 then null else dismissed_since end,
-                 event_sequence = event_sequence + $10
-             where org_id = $1 and conversation_id = $2 returning event_sequence",
-            followed.org.0,
-            followed.id,
-            consequences.ended.map(|ended| ended as i16),
-            consequences.end_user_wrote,
-            consequences.idle == Clock::Start,
-            consequences.idle == Clock::Stop,
-            consequences.dismissed == Clock::Start,
-            consequences.dismissed == Clock::Stop,
-            followed.now,
-            told,
-        )
-        .fetch_one(tx)
-        .await?;
-        Ok(last - told + 1)
-    }
-
-    async fn save_participants(
-        tx: &mut PgConnection,
-        followed: &Followed,
-        participants: &[(Uuid, Participation)],
-    ) -> Result<(), ConversationError> {
-        if participants.is_empty() {
-            return Ok(());
+        let (id, mut sequence) = ((org, followed.id), chat.event_sequence);
+        let snapshot = chat.snapshot();
+        for said in &followed.said {
+            let mut message = said.data.clone();
+            message["sender"] = Self::sender(org, tx, &chat, said.spoken).await?;
+            let data = json!({ "message": message, "chat": snapshot });
+            let trace = said.traceparent.as_deref();
+            sequence += 1;
+            following.tell(id, sequence, "chat.message_received", trace, &data);
         }
-        let people: Vec<_> = participants.iter().map(|(person, _)| *person).collect();
-        let statuses: Vec<_> = participants.iter().map(|(_, status)| *status as i16).collect();
-        sqlx::query!(
-            "insert into conversation.chat_participants as t (org_id, conversation_id, person_id, status, joined_at)
-             select $1, $2, p.id, p.status, $5 from unnest($3::uuid[], $4::smallint[]) as p (id, status)
-             on conflict (org_id, conversation_id, person_id) do update set status = excluded.status
-             where t.status <> excluded.status",
-            followed.org.0,
-            followed.id,
-            &people,
-            &statuses,
-            followed.now,
-        )
-        .execute(tx)
-        .await?;
+        if consequences.finished {
+            sequence += 1;
+            following.tell(id, sequence, "chat.finished", trace, &json!({ "chat": snapshot }));
+        }
+        following.add(followed, &chat, &consequences, sequence);
         Ok(())
     }
 
-    async fn tell_steps(
-        tx: &mut PgConnection,
-        followed: &Followed,
-        chat: &Chat,
-        first: i64,
-        finished: bool,
-    ) -> Result<(), ConversationError> {
-        let mut told = Vec::with_capacity(followed.said.len() + 1);
-        for (spoken, message) in &followed.said {
-            let sender = Self::sender(followed.org, tx, chat, *spoken).await?;
-            let mut message = message.clone();
-            message["sender"] = sender;
-            told.push((
-                "chat.message_received",
-                json!({ "message": message, "chat": chat.snapshot() }),
-            ));
-        }
-        if finished {
-            told.push(("chat.finished", json!({ "chat": chat.snapshot() })));
-        }
-        for (sequence, (kind, data)) in (first..).zip(told) {
-            let telling = Telling {
-                stream: Stream::Events,
-                kind,
-                subject: format!("chats/{}", followed.id),
-                sequence,
-                data,
-            };
-            Self::tell(followed.org, followed.traceparent.as_deref(), tx, telling).await?;
-        }
+    async fn save_following(tx: &mut PgConnection, following: Following) -> Result<(), sqlx::Error> {
+        let Following {
+            sessions,
+            participants,
+            events,
+        } = following;
+        sqlx::query!(
+            "with followed as (
+                 update conversation.chats s
+                 set ended_as = f.ended_as, end_user_wrote = f.end_user_wrote, idle_since = f.idle_since,
+                     dismissed_since = f.dismissed_since, event_sequence = f.event_sequence
+                 from unnest($1::uuid[], $2::bigint[], $3::smallint[], $4::boolean[], $5::timestamptz[],
+                             $6::timestamptz[], $7::bigint[])
+                     as f (org_id, id, ended_as, end_user_wrote, idle_since, dismissed_since, event_sequence)
+                 where s.org_id = f.org_id and s.conversation_id = f.id
+             ),
+             participating as (
+                 insert into conversation.chat_participants as t (org_id, conversation_id, person_id, status, joined_at)
+                 select * from unnest($8::uuid[], $9::bigint[], $10::uuid[], $11::smallint[], $12::timestamptz[])
+                 on conflict (org_id, conversation_id, person_id) do update set status = excluded.status
+                 where t.status <> excluded.status
+             )
+             insert into conversation.outbox (org_id, event_id, stream, type, subject, sequence, traceparent, data)
+             select e.org_id, e.id, 'handoff:events', e.type, 'chats/' || e.chat, e.sequence, e.traceparent, e.data
+             from unnest($13::uuid[], $14::bigint[], $15::uuid[], $16::text[], $17::bigint[], $18::text[], $19::text[])
+                 with ordinality as e (org_id, chat, id, type, sequence, traceparent, data, n)
+             order by e.n",
+            &sessions.orgs,
+            &sessions.ids,
+            &sessions.ended as &[Option<i16>],
+            &sessions.end_user_wrote,
+            &sessions.idle_since as &[Option<Time>],
+            &sessions.dismissed_since as &[Option<Time>],
+            &sessions.event_sequences,
+            &participants.orgs,
+            &participants.chats,
+            &participants.people,
+            &participants.statuses,
+            &participants.ats,
+            &events.orgs,
+            &events.chats,
+            &events.ids,
+            &events.kinds as &[&str],
+            &events.sequences,
+            &events.traceparents as &[Option<String>],
+            &events.data,
+        )
+        .execute(tx)
+        .await?;
         Ok(())
     }
 
@@ -198,6 +272,12 @@ impl Store {
         let named = |person: &Numbered, kind: &str| json!({ "id": person.number, "type": kind });
         if spoken.inbound && spoken.author == chat.end_user.person.id {
             return Ok(named(&chat.end_user.person, "end_user"));
+        }
+        // Whoever has the chat is known.
+        let holder = chat.agent.as_ref().filter(|agent| agent.person.id == spoken.author);
+        if let Some(agent) = holder.filter(|_| !spoken.inbound) {
+            let kind = if agent.is_virtual { "virtual_agent" } else { "agent" };
+            return Ok(named(&agent.person, kind));
         }
         let author = Self::people(org, tx, &[spoken.author]).await?.pop();
         let Some(author) = author else {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use platform::events::Outbox;
-use platform::{Db, OrgId, fault};
+use platform::{Db, OrgId, due};
 use tokio_util::sync::CancellationToken;
 
 use super::Store;
@@ -13,36 +13,22 @@ use crate::domain::conversation::Locked;
 use crate::domain::state::{self, Outcome};
 use crate::store::transitions::Step;
 
-/// What is due is looked for this often.
-const EVERY: Duration = Duration::from_secs(1);
 /// Chats in one transaction.
 const BATCH: i64 = 50;
 
 /// Dismisses and finishes what is due, until `stop`. Any number of replicas may do so at once.
 pub(crate) async fn run(db: Db, outbox: Outbox, patience: Patience, stop: CancellationToken) -> anyhow::Result<()> {
-    let mut every = tokio::time::interval(EVERY);
-    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            _ = every.tick() => {}
-            () = stop.cancelled() => return Ok(()),
-        }
-        let dismissed = Store::dismiss_idle(&db, patience.dismiss_after()).await;
-        let finished = Store::finish_dismissed(&db, patience.finish_after()).await;
-        for (done, counter) in [
-            (dismissed, "conversation_chats_dismissed_total"),
-            (finished, "conversation_chats_timed_out_total"),
-        ] {
-            match done {
-                Ok(0) => {}
-                Ok(done) => {
-                    outbox.wake();
-                    metrics::counter!(counter).increment(done);
-                }
-                Err(error) => tracing::warn!(error = %fault::chain(&error), "inactive chats wait for the database"),
-            }
-        }
-    }
+    let (dismiss_after, finish_after) = (patience.dismiss_after(), patience.finish_after());
+    let counter = "conversation_chats_dismissed_total";
+    let dismissing = due::run("idle chats", counter, &outbox, stop.clone(), || {
+        Store::dismiss_idle(&db, dismiss_after)
+    });
+    let counter = "conversation_chats_timed_out_total";
+    let finishing = due::run("dismissed chats", counter, &outbox, stop, || {
+        Store::finish_dismissed(&db, finish_after)
+    });
+    tokio::try_join!(dismissing, finishing)?;
+    Ok(())
 }
 
 /// How long an end user may take to answer.

@@ -1,9 +1,7 @@
 //! Escalations of chats that nobody has seen yet are told again, ever more rarely.
 
-use std::time::Duration;
-
 use platform::events::Outbox;
-use platform::{Db, OrgId, fault};
+use platform::{Db, OrgId, due};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -11,29 +9,16 @@ use super::Store;
 use crate::domain::ConversationError;
 use crate::domain::chats::escalation::reminder_after;
 
-/// What is due is looked for this often.
-const EVERY: Duration = Duration::from_secs(1);
 /// Reminders in one transaction.
 const BATCH: i64 = 50;
 
 /// Tells what is due, until `stop`. Any number of replicas may do so at once.
 pub(crate) async fn run(db: Db, outbox: Outbox, stop: CancellationToken) -> anyhow::Result<()> {
-    let mut every = tokio::time::interval(EVERY);
-    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            _ = every.tick() => {}
-            () = stop.cancelled() => return Ok(()),
-        }
-        match Store::remind_of_escalations(&db).await {
-            Ok(0) => {}
-            Ok(told) => {
-                outbox.wake();
-                metrics::counter!("escalation_reminders_total").increment(told);
-            }
-            Err(error) => tracing::warn!(error = %fault::chain(&error), "reminders wait for the database"),
-        }
-    }
+    let counter = "escalation_reminders_total";
+    due::run("reminders", counter, &outbox, stop, || {
+        Store::remind_of_escalations(&db)
+    })
+    .await
 }
 
 impl Store {
