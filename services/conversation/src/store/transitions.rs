@@ -344,8 +344,8 @@ impl Store {
                  order by l.n
              )
              select saved.id as "id!" from saved
-             where saved.channel = 3 and exists (select from conversation.chats s
-                                                 where s.org_id = saved.org_id and s.conversation_id = saved.id)"#,
+             where saved.channel = 3 and (select true from conversation.chats s
+                                          where s.org_id = saved.org_id and s.conversation_id = saved.id)"#,
             &orgs,
             &ids,
             &states,
