@@ -215,9 +215,11 @@ impl Change for Addition {
         for (addition, decision) in additions.iter().zip(decisions) {
             answers.push(match decision {
                 Ok(Decision::Added(message)) => Ok(*message),
-                Ok(Decision::Replayed(id)) => Store::message(addition.org, &mut *connection, id)
-                    .await?
-                    .ok_or(ConversationError::ConversationNotFound),
+                // What fails from here on is the answer's own: the batch is committed, and must not be tried again.
+                Ok(Decision::Replayed(id)) => match Store::message(addition.org, &mut *connection, id).await {
+                    Ok(found) => found.ok_or(ConversationError::ConversationNotFound),
+                    Err(error) => Err(error.into()),
+                },
                 Err(error) => Err(error),
             });
         }
