@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use journeys::bench::data::{self, READ, SEARCHED, SEARCHED_QUICKLY, WRITTEN};
+use journeys::bench::data::{self, CHATS, READ, SEARCHED, SEARCHED_QUICKLY, WRITTEN};
 use journeys::bench::load::{self, Template};
 use journeys::bench::operation::{Caller, Group, Operation};
 use journeys::bench::pgbench::Pgbench;
@@ -204,10 +204,11 @@ async fn setting(
         (
             "data",
             format!(
-                "{} threads of 200 messages and conversations of 50 that are read, {} that are written, {} bytes each; search \
-                 among {searched} messages",
+                "{} threads of 200 messages and conversations of 50 that are read, {} and {} chats of 50 that are \
+                 written, {} bytes each; search among {searched} messages",
                 READ.len(),
                 WRITTEN.len(),
+                CHATS.len(),
                 data::CONTENT.len()
             ),
         ),

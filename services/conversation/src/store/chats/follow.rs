@@ -148,7 +148,7 @@ impl Store {
         let wanted: Vec<_> = followed.iter().map(|followed| (followed.org, followed.id)).collect();
         let chats = Self::chats(&mut *tx, &wanted).await?;
         let mut following = Following::default();
-        for (followed, chat) in followed.iter().zip(chats) {
+        for (followed, chat) in followed.into_iter().zip(chats) {
             if let Some(chat) = chat {
                 let followed = Self::follow_chat(tx, &mut following, followed, chat).await;
                 followed.map_err(|error| match error {
@@ -164,14 +164,15 @@ impl Store {
     async fn follow_chat(
         tx: &mut PgConnection,
         following: &mut Following,
-        followed: &Followed,
+        mut followed: Followed,
         chat: Chat,
     ) -> Result<(), ConversationError> {
         let Some(session) = chat.session else {
             return Ok(());
         };
+        let said = std::mem::take(&mut followed.said);
         let (org, trace) = (followed.org, followed.traceparent.as_deref());
-        let spoken: Vec<_> = followed.said.iter().map(|said| said.spoken).collect();
+        let spoken: Vec<_> = said.iter().map(|said| said.spoken).collect();
         let consequences = follow(
             session,
             &Step {
@@ -194,10 +195,10 @@ impl Store {
         }
         let (id, mut sequence) = ((org, followed.id), chat.event_sequence);
         let snapshot = chat.snapshot();
-        for said in &followed.said {
-            let mut message = said.data.clone();
-            message["sender"] = Self::sender(org, tx, &chat, said.spoken).await?;
-            let data = json!({ "message": message, "chat": snapshot });
+        for said in said {
+            let mut data = json!({ "chat": snapshot });
+            data["message"] = said.data;
+            data["message"]["sender"] = Self::sender(org, tx, &chat, said.spoken).await?;
             let trace = said.traceparent.as_deref();
             sequence += 1;
             following.tell(id, sequence, "chat.message_received", trace, &data);
@@ -206,7 +207,7 @@ impl Store {
             sequence += 1;
             following.tell(id, sequence, "chat.finished", trace, &json!({ "chat": snapshot }));
         }
-        following.add(followed, &chat, &consequences, sequence);
+        following.add(&followed, &chat, &consequences, sequence);
         Ok(())
     }
 
