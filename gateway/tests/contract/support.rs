@@ -166,6 +166,7 @@ impl World {
                 settings: link.clone(),
                 service_key: service_key.clone(),
                 patience: conversation_service::Patience::default(),
+                writes: platform::batch::commits::Config::default(),
             },
         );
         let running = thread_service::mount(
@@ -176,7 +177,7 @@ impl World {
                 master_key,
                 settings: link.clone(),
                 service_key: service_key.clone(),
-                writes: thread_service::WriteConfig::default(),
+                writes: platform::batch::commits::Config::default(),
             },
         )
         .build();

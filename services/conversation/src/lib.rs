@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use platform::Db;
 use platform::access::ServiceKey;
-use platform::batch::commits::Commits;
+use platform::batch::commits::{self, Commits};
 use platform::batch::reads::Reads;
 use platform::events::{self, Outbox};
 use platform::link::Link;
@@ -44,6 +44,8 @@ pub struct Dependencies {
     pub service_key: ServiceKey,
     /// How long end users of chats may take to answer.
     pub patience: Patience,
+    /// How much its group commit takes on.
+    pub writes: commits::Config,
 }
 
 /// What a process of its own is told.
@@ -56,11 +58,13 @@ pub struct Config {
     settings: service::Settings,
     #[command(flatten)]
     patience: Patience,
+    #[command(flatten)]
+    writes: commits::Config,
 }
 
 /// Serves the context in a process of its own, until it is asked to stop.
 pub async fn run(config: Config) -> ExitCode {
-    let (settings, patience) = (config.settings.link(), config.patience);
+    let (settings, patience, writes) = (config.settings.link(), config.patience, config.writes);
     service::run(
         "conversation-service",
         config.service,
@@ -74,6 +78,7 @@ pub async fn run(config: Config) -> ExitCode {
                 settings: deps.settings,
                 service_key: deps.access.service_key().clone(),
                 patience,
+                writes,
             };
             Ok(mount(server, dependencies))
         },
@@ -91,7 +96,7 @@ pub fn mount(server: Server, dependencies: Dependencies) -> Server {
     );
     let outbox = Outbox::new(SCHEMA);
     let checked = db.clone();
-    let (additions, committer) = Commits::new();
+    let (additions, committer) = Commits::new(&dependencies.writes);
     let (conversations, conversation_readers) = Reads::new();
     let (messages, message_readers) = Reads::new();
     let batched = api::Batched {

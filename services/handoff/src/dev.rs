@@ -11,6 +11,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use platform::access::{OrgId, ServiceKey};
+use platform::batch::commits;
 use platform::db;
 use platform::events;
 use platform::link::Link;
@@ -68,7 +69,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     mail: settings_service::mail::Config,
     #[command(flatten)]
-    writes: thread_service::WriteConfig,
+    writes: commits::Config,
     #[command(flatten)]
     patience: conversation_service::Patience,
     #[command(flatten)]

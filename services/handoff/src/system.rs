@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 
 use anyhow::Context as _;
 use platform::access::{Access, ServiceKey};
+use platform::batch::commits;
 use platform::db::{self, Db};
 use platform::events::{self, Feed};
 use platform::link::Link;
@@ -28,7 +29,7 @@ pub(crate) struct Config {
     pub(crate) master_key: MasterKey,
     pub(crate) service_key: ServiceKey,
     pub(crate) mail: settings_service::mail::Config,
-    pub(crate) writes: thread_service::WriteConfig,
+    pub(crate) writes: commits::Config,
     pub(crate) patience: conversation_service::Patience,
     pub(crate) grpc_limits: server::Limits,
     pub(crate) gateway_limits: gateway::Limits,
@@ -87,7 +88,7 @@ pub(crate) async fn run(
             master_key: config.master_key.clone(),
             settings: link.clone(),
             service_key: config.service_key.clone(),
-            writes: config.writes,
+            writes: config.writes.clone(),
         },
     );
     let server = conversation_service::mount(
@@ -99,6 +100,7 @@ pub(crate) async fn run(
             settings: link.clone(),
             service_key: config.service_key.clone(),
             patience: config.patience,
+            writes: config.writes,
         },
     );
     let running = server.build();

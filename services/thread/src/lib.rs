@@ -11,6 +11,8 @@ mod store;
 use std::process::ExitCode;
 
 use platform::access::ServiceKey;
+use platform::batch::commits::{self, Commits};
+use platform::batch::reads::Reads;
 use platform::db::Db;
 use platform::events::{self, Outbox};
 use platform::idempotency::Idempotency;
@@ -19,7 +21,6 @@ use platform::seal::MasterKey;
 use platform::server::Server;
 use platform::service;
 use proto::thread::v1::thread_service_server::ThreadServiceServer;
-pub use store::append::Config as WriteConfig;
 
 /// The schema's history.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
@@ -40,8 +41,8 @@ pub struct Dependencies {
     pub settings: Link,
     /// In whose name they are looked up.
     pub service_key: ServiceKey,
-    /// The layout of the write path.
-    pub writes: WriteConfig,
+    /// How much its group commit takes on.
+    pub writes: commits::Config,
 }
 
 /// What a process of its own is told.
@@ -53,7 +54,7 @@ pub struct Config {
     #[command(flatten)]
     settings: service::Settings,
     #[command(flatten)]
-    writes: WriteConfig,
+    writes: commits::Config,
 }
 
 /// Serves the context in a process of its own, until it is asked to stop.
@@ -92,8 +93,8 @@ pub fn mount(server: Server, dependencies: Dependencies) -> Server {
     } = dependencies;
     let outbox = Outbox::new(SCHEMA);
     let chatbots = chatbots::Chatbots::new(settings, service_key);
-    let (appends, writers) = store::append::Appends::new(&writes);
-    let (reads, readers) = store::reads::Reads::new();
+    let (appends, committer) = Commits::new(&writes);
+    let (reads, readers) = Reads::new();
     let store = store::Store {
         db: db.clone(),
         outbox: outbox.clone(),
@@ -115,7 +116,9 @@ pub fn mount(server: Server, dependencies: Dependencies) -> Server {
             let db = ready_db.clone();
             async move { db.check().await.is_ok() }
         })
-        .task("message writers", move |stop| writers.run(write_db, write_outbox, stop))
+        .task("message writers", move |stop| {
+            committer.run(write_db, write_outbox, stop)
+        })
         .task("thread readers", move |stop| readers.run(read_db, stop))
         .task("escalation reminders", move |stop| {
             store::reminders::run(reminding, stop)

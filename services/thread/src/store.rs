@@ -5,6 +5,8 @@
 
 use platform::OrgId;
 use platform::access::Call;
+use platform::batch::commits::Commits;
+use platform::batch::reads::Reads;
 use platform::db::{Db, Tx};
 use platform::events::{Event, Outbox, Stream};
 use platform::fault::violated_constraint;
@@ -28,8 +30,8 @@ pub(crate) struct Store {
     pub(crate) db: Db,
     pub(crate) outbox: Outbox,
     pub(crate) idempotency: Idempotency,
-    pub(crate) appends: append::Appends,
-    pub(crate) reads: reads::Reads,
+    pub(crate) appends: Commits<append::Append>,
+    pub(crate) reads: Reads<reads::Read>,
 }
 
 /// A thread as its row and its visitor's row have it.
@@ -165,6 +167,13 @@ pub(crate) struct NewThread {
 }
 
 impl Store {
+    /// A thread and a page of its messages.
+    pub(crate) async fn page(&self, read: reads::Read) -> Result<reads::Page, Error> {
+        let thread_id = read.thread_id.clone();
+        let found = self.reads.submit(read).await?;
+        found.ok_or(Error::ThreadNotFound(thread_id))
+    }
+
     pub(crate) async fn begin(&self) -> Result<Tx, Error> {
         Ok(self.db.begin().await?)
     }

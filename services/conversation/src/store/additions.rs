@@ -215,9 +215,11 @@ impl Change for Addition {
         for (addition, decision) in additions.iter().zip(decisions) {
             answers.push(match decision {
                 Ok(Decision::Added(message)) => Ok(*message),
-                Ok(Decision::Replayed(id)) => Store::message(addition.org, &mut *connection, id)
-                    .await?
-                    .ok_or(ConversationError::ConversationNotFound),
+                // What fails from here on is the answer's own: the batch is committed, and must not be tried again.
+                Ok(Decision::Replayed(id)) => match Store::message(addition.org, &mut *connection, id).await {
+                    Ok(found) => found.ok_or(ConversationError::ConversationNotFound),
+                    Err(error) => Err(error.into()),
+                },
                 Err(error) => Err(error),
             });
         }
@@ -268,27 +270,32 @@ async fn lock<'a>(
 
 /// Looks up what decides on each message besides its conversation. It comes after the locks, so that what somebody has
 /// committed while we waited for them is seen.
+///
+/// Each is looked up by itself: `exists`, or a join, may be planned as a hash of the whole table, which is cheap while the
+/// table is small, and the plan is kept while it grows.
 async fn look_up(tx: &mut PgConnection, additions: &[Addition]) -> Result<Vec<Before>, sqlx::Error> {
     let column = |value: fn(&Addition) -> Option<&str>| additions.iter().map(value).collect::<Vec<_>>();
     let rows = sqlx::query!(
-        r#"select i.agent_id is null
-                  or exists (select from conversation.people p
-                             where p.org_id = i.org_id and p.id = i.agent_id and p.is_agent) as "agent_found!",
-                  i.external_id is not null
-                  and exists (select from conversation.messages m
-                              where m.org_id = i.org_id and m.external_id = i.external_id) as "external_id_taken!",
+        r#"select coalesce(i.agent_id is null
+                           or (select p.is_agent from conversation.people p
+                               where p.org_id = i.org_id and p.id = i.agent_id), false) as "agent_found!",
+                  coalesce((select true from conversation.messages m
+                            where m.org_id = i.org_id and m.external_id = i.external_id), false) as "external_id_taken!",
                   (select p.id from conversation.people p
                    where p.org_id = i.org_id and p.number = i.number and p.is_agent) as agent_numbered,
                   (select p.id from conversation.people p
                    where p.org_id = i.org_id and p.number = i.number and p.is_end_user) as end_user_numbered,
-                  i.number is not null
-                  and exists (select from conversation.chats s
-                              where s.org_id = i.org_id and s.conversation_id = i.conversation_id) as "has_session!",
+                  coalesce(i.number is not null
+                           and (select true from conversation.chats s
+                                where s.org_id = i.org_id and s.conversation_id = i.conversation_id), false)
+                      as "has_session!",
                   k.request_hash as "request_hash?", k.subject::uuid as first
            from unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::text[])
                with ordinality as i (org_id, conversation_id, agent_id, external_id, number, owner, rpc, key, n)
-           left join conversation.idempotency_keys k
-               on k.org_id = i.org_id and k.owner = i.owner and k.rpc = i.rpc and k.key = i.key
+           left join lateral (
+               select k.request_hash, k.subject from conversation.idempotency_keys k
+               where k.org_id = i.org_id and k.owner = i.owner and k.rpc = i.rpc and k.key = i.key offset 0
+           ) k on true
            order by i.n"#,
         &additions.iter().map(|addition| addition.org.0).collect::<Vec<_>>(),
         &additions.iter().map(|addition| addition.conversation).collect::<Vec<_>>(),

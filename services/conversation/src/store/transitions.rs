@@ -92,16 +92,15 @@ struct LockedRow {
     kind: ConversationType,
     channel: Channel,
     requester_id: Uuid,
-    requester_name: Option<String>,
-    requester_email: Option<String>,
-    requester_phone: Option<String>,
+    /// Name, e-mail address and phone number.
+    requester: Option<Vec<Option<String>>>,
     state: State,
     agent_id: Option<Uuid>,
     agent_name: Option<String>,
     queue_id: Option<Uuid>,
     queue_name: Option<String>,
-    default_queue_id: Option<Uuid>,
-    default_queue_name: Option<String>,
+    /// Id and name.
+    default_queue: Option<Vec<String>>,
     details: Json<Details>,
     parent_id: Option<i64>,
     follow_up_at: Option<Time>,
@@ -115,15 +114,25 @@ struct LockedRow {
 impl From<LockedRow> for Locked {
     fn from(row: LockedRow) -> Self {
         let named = |id: Option<Uuid>, name| id.map(|id| Named { id, name });
+        let mut said = row.requester.unwrap_or_default().into_iter();
+        let mut said = || said.next().flatten();
+        let mut default_queue = row.default_queue.unwrap_or_default().into_iter();
+        let default_queue = default_queue
+            .next()
+            .and_then(|id| platform::id::parse(&id))
+            .map(|id| Named {
+                id,
+                name: default_queue.next(),
+            });
         Self {
             id: row.id,
             kind: row.kind,
             channel: row.channel,
             requester: Requester {
                 id: row.requester_id,
-                name: row.requester_name,
-                email: row.requester_email,
-                phone: row.requester_phone,
+                name: said(),
+                email: said(),
+                phone: said(),
             },
             details: row.details.0,
             parent_id: row.parent_id,
@@ -138,7 +147,7 @@ impl From<LockedRow> for Locked {
             message_count: row.message_count,
             activity_sequence: row.activity_sequence,
             event_sequence: row.event_sequence,
-            default_queue: named(row.default_queue_id, row.default_queue_name),
+            default_queue,
             ending: None,
         }
     }
@@ -167,22 +176,16 @@ impl Store {
         let rows = sqlx::query_as!(
             LockedRow,
             r#"select i.n as "n!", c.id, c.type as "kind: ConversationType", c.channel as "channel: Channel", c.requester_id,
-                      (select p.display_name from conversation.people p
-                       where p.org_id = c.org_id and p.id = c.requester_id) as requester_name,
-                      (select p.email from conversation.people p
-                       where p.org_id = c.org_id and p.id = c.requester_id) as requester_email,
-                      (select p.phone_number from conversation.people p
-                       where p.org_id = c.org_id and p.id = c.requester_id) as requester_phone,
+                      (select array[p.display_name, p.email, p.phone_number] from conversation.people p
+                       where p.org_id = c.org_id and p.id = c.requester_id) as "requester: Vec<Option<String>>",
                       c.state as "state: State", c.agent_id,
                       (select p.display_name from conversation.people p
                        where p.org_id = c.org_id and p.id = c.agent_id) as agent_name,
                       c.queue_id,
                       (select q.name from conversation.queues q
                        where q.org_id = c.org_id and q.id = c.queue_id) as queue_name,
-                      (select q.id from conversation.queues q
-                       where q.org_id = c.org_id and q.is_default) as default_queue_id,
-                      (select q.name from conversation.queues q
-                       where q.org_id = c.org_id and q.is_default) as default_queue_name,
+                      (select array[q.id::text, q.name] from conversation.queues q
+                       where q.org_id = c.org_id and q.is_default) as default_queue,
                       c.details as "details: Json<Details>", c.parent_id, c.follow_up_at,
                       c.anonymized_at is not null as "anonymized!", c.message_count, c.activity_sequence,
                       c.event_sequence,
@@ -216,11 +219,11 @@ impl Store {
             r#"update conversation.conversations c set agent_id = $3, assigned_at = clock_timestamp()
                where c.org_id = $1 and c.id = $2 and c.agent_id is null and c.state <> 3 and c.anonymized_at is null
                returning 1::bigint as "n!", c.id, c.type as "kind: ConversationType", c.channel as "channel: Channel", c.requester_id,
-                         null as requester_name, null as requester_email, null as requester_phone,
+                         null::text[] as "requester: Vec<Option<String>>",
                          c.state as "state: State", null::uuid as agent_id, null as agent_name, c.queue_id,
                          (select q.name from conversation.queues q
                           where q.org_id = c.org_id and q.id = c.queue_id) as queue_name,
-                         null::uuid as default_queue_id, null as default_queue_name,
+                         null::text[] as default_queue,
                          c.details as "details: Json<Details>", c.parent_id, c.follow_up_at,
                          false as "anonymized!", c.message_count, c.activity_sequence, c.event_sequence,
                          clock_timestamp() as "now!""#,
@@ -344,8 +347,8 @@ impl Store {
                  order by l.n
              )
              select saved.id as "id!" from saved
-             where saved.channel = 3 and exists (select from conversation.chats s
-                                                 where s.org_id = saved.org_id and s.conversation_id = saved.id)"#,
+             where saved.channel = 3 and (select true from conversation.chats s
+                                          where s.org_id = saved.org_id and s.conversation_id = saved.id)"#,
             &orgs,
             &ids,
             &states,

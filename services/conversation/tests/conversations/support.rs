@@ -245,6 +245,7 @@ fn server_on(db: &Db, settings: &Link, service_key: &ServiceKey, redis: redis::C
             settings: settings.clone(),
             service_key: service_key.clone(),
             patience: conversation_service::Patience::default(),
+            writes: platform::batch::commits::Config::default(),
         },
     )
 }

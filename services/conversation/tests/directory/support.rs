@@ -93,6 +93,7 @@ impl World {
                 settings: link.clone(),
                 service_key: service_key.clone(),
                 patience: conversation_service::Patience::default(),
+                writes: platform::batch::commits::Config::default(),
             },
         )
         .build();

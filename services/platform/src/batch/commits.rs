@@ -16,10 +16,26 @@ use crate::db::Db;
 use crate::events::Outbox;
 use crate::fault::{self, Kind};
 
-/// Changes that may wait for the next commit; one more is refused.
-const QUEUE: usize = 2048;
-/// Changes in one commit at most.
-const BATCH: usize = 128;
+/// How much group commits take on, per replica and kind of change.
+#[derive(Clone, Debug, clap::Args)]
+#[group(skip)]
+pub struct Config {
+    /// Messages that may wait for the next commit; one more is refused with RESOURCE_EXHAUSTED.
+    #[arg(long, env = "HANDOFF_WRITE_QUEUE", default_value_t = 2048)]
+    pub write_queue: usize,
+    /// Messages in one commit at most.
+    #[arg(long, env = "HANDOFF_WRITE_BATCH", default_value_t = 128)]
+    pub write_batch: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            write_queue: 2048,
+            write_batch: 128,
+        }
+    }
+}
 
 /// Something to be made true, together with others of its kind.
 pub trait Change: Sized + Send + Sync + 'static {
@@ -50,7 +66,7 @@ pub struct Commits<C: Change>(Queue<C, Result<C::Answer, C::Error>>);
 
 /// The working side, to be run as long as the server runs.
 #[derive(Debug)]
-pub struct Committer<C: Change>(Batches<C, Result<C::Answer, C::Error>>);
+pub struct Committer<C: Change>(Batches<C, Result<C::Answer, C::Error>>, usize);
 
 impl<C: Change> Clone for Commits<C> {
     fn clone(&self) -> Self {
@@ -60,9 +76,9 @@ impl<C: Change> Clone for Commits<C> {
 
 impl<C: Change> Commits<C> {
     /// Both sides of a queue.
-    pub fn new() -> (Self, Committer<C>) {
-        let (queue, batches) = Queue::new(QUEUE);
-        (Self(queue), Committer(batches))
+    pub fn new(config: &Config) -> (Self, Committer<C>) {
+        let (queue, batches) = Queue::new(config.write_queue);
+        (Self(queue), Committer(batches, config.write_batch))
     }
 
     /// Makes a change true with the next commit.
@@ -81,7 +97,7 @@ impl<C: Change> Committer<C> {
     /// None.
     pub async fn run(mut self, db: Db, outbox: Outbox, stop: CancellationToken) -> anyhow::Result<()> {
         let mut kept = Kept::new(db);
-        while let Some(mut batch) = self.0.next(BATCH, &stop).await {
+        while let Some(mut batch) = self.0.next(self.1, &stop).await {
             while !batch.is_empty() {
                 let mut claimed = HashSet::new();
                 // Also a change that waits claims: what it claims must not overtake it.
@@ -182,8 +198,11 @@ mod tests {
 
     #[tokio::test]
     async fn one_more_than_may_wait_is_refused_at_once() {
-        let (commits, _committer) = Commits::new();
-        let mut waiting: Vec<_> = (0..QUEUE).map(|_| Box::pin(commits.submit(Waiting))).collect();
+        let config = Config::default();
+        let (commits, _committer) = Commits::new(&config);
+        let mut waiting: Vec<_> = (0..config.write_queue)
+            .map(|_| Box::pin(commits.submit(Waiting)))
+            .collect();
         for change in &mut waiting {
             assert!(futures::poll!(change).is_pending());
         }

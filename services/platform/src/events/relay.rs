@@ -32,7 +32,7 @@ const RENEW: Duration = Duration::from_secs(1);
 /// Redis is checked for losses this often, even when there is nothing to publish.
 const PROBE: Duration = Duration::from_secs(1);
 /// Batches begin at least this far apart: under load it makes fewer and larger ones, which is what keeps an event cheap.
-const PACE: Duration = Duration::from_millis(20);
+const PACE: Duration = Duration::from_millis(50);
 /// The outbox is looked at this often when nothing wakes the relay.
 const POLL: Duration = Duration::from_millis(200);
 

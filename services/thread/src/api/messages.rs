@@ -112,7 +112,7 @@ impl Api {
             before,
             limit: i32::try_from(size).unwrap_or(page::MAX_SIZE) + 1,
         };
-        let found = self.store.reads.page(read).await?;
+        let found = self.store.page(read).await?;
         let (mut thread, mut messages) = (found.thread, found.messages);
         if let Some(before) = before
             && messages.is_empty()

@@ -142,7 +142,7 @@ impl Api {
             before: None,
             limit: message.message_limit,
         };
-        let page = self.store.reads.page(read).await?;
+        let page = self.store.page(read).await?;
         let thread = page.thread;
         let messages = page
             .messages

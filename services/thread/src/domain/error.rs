@@ -1,5 +1,6 @@
 //! What can go wrong in this context, and what its callers are told.
 
+use platform::batch::Failure;
 use platform::fault::{self, Fault, Kind, Violation};
 use platform::idempotency;
 
@@ -20,12 +21,8 @@ pub(crate) enum Error {
     EscalationNotFound,
     #[error("{0} is larger than its limit")]
     TooLarge(&'static str),
-    #[error("too many messages wait to be stored")]
-    QueueFull,
-    #[error("the write queue did not answer")]
-    QueueGone,
-    #[error("the deadline has passed")]
-    Late,
+    #[error(transparent)]
+    Batch(#[from] Failure),
     #[error(transparent)]
     Retry(#[from] idempotency::Error),
     #[error("the database failed")]
@@ -52,8 +49,7 @@ impl Fault for Error {
             }
             Self::ThreadIdTaken => Kind::Conflict,
             Self::TooLarge(_) => Kind::TooLarge,
-            Self::QueueFull => Kind::Exhausted,
-            Self::QueueGone | Self::Late => Kind::Unavailable,
+            Self::Batch(failure) => failure.kind(),
             Self::Retry(error) => error.kind(),
             Self::Storage(error) => fault::database_kind(error),
         }
@@ -68,8 +64,7 @@ impl Fault for Error {
             Self::MessageNotFound => "MESSAGE_NOT_FOUND",
             Self::EscalationNotFound => "ESCALATION_NOT_FOUND",
             Self::TooLarge(_) => "TOO_LARGE",
-            Self::QueueFull => "WRITE_QUEUE_FULL",
-            Self::QueueGone | Self::Late => "STORAGE_UNAVAILABLE",
+            Self::Batch(failure) => failure.reason(),
             Self::Retry(error) => error.reason(),
             Self::Storage(error) => fault::database_reason(error),
         }

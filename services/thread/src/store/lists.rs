@@ -51,8 +51,8 @@ impl Store {
                  and ($6::boolean is null or t.escalated = $6)
                  and ($7::boolean is null or t.important = $7)
                  and ($8::boolean is null or (v.email is null) = $8)
-                 and ($9::text is null or exists (select from thread.messages m where m.org_id = t.org_id
-                                                  and m.thread_uid = t.id and m.llm_model_id = $9))
+                 and ($9::text is null or (select true from thread.messages m where m.org_id = t.org_id
+                                           and m.thread_uid = t.id and m.llm_model_id = $9 limit 1))
                order by t.id desc limit $10 offset $11"#,
             org.0,
             chatbot_id,
@@ -78,8 +78,8 @@ impl Store {
                  and ($6::boolean is null or t.escalated = $6)
                  and ($7::boolean is null or t.important = $7)
                  and ($8::boolean is null or (v.email is null) = $8)
-                 and ($9::text is null or exists (select from thread.messages m where m.org_id = t.org_id
-                                                  and m.thread_uid = t.id and m.llm_model_id = $9))"#,
+                 and ($9::text is null or (select true from thread.messages m where m.org_id = t.org_id
+                                           and m.thread_uid = t.id and m.llm_model_id = $9 limit 1))"#,
             org.0,
             chatbot_id,
             mode,

@@ -1,28 +1,12 @@
-//! The hot reads: whatever is asked for while the last answer is under way is one query.
-//!
-//! A read of its own costs a round trip and a wake-up of the server for a row or a page; many at once share them.
-
-use std::time::Duration;
+//! The hot reads: threads and pages of their messages, read together with what others ask for at the same time.
 
 use platform::OrgId;
-use platform::batch::{Batches, Item, Queue, Refused};
-use platform::db::Db;
-use platform::fault::{self, Kind};
+use platform::batch::reads;
 use sqlx::PgConnection;
-use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::ThreadRow;
-use crate::domain::{Author, Error, Message, Mode, Reaction, SystemMessageType, Thread};
-
-/// Connections that read, per replica: a slow page on one does not hold up the other.
-const READERS: usize = 2;
-/// Reads that may wait for a connection.
-const QUEUE: usize = 4096;
-/// Reads in one query at most.
-const BATCH: usize = 64;
-const QUERY: Duration = Duration::from_millis(2500);
+use crate::domain::{Author, Message, Mode, Reaction, SystemMessageType, Thread};
 
 /// What to read: a thread, and a page of its messages when `limit` is not zero.
 #[derive(Clone, Debug)]
@@ -42,91 +26,13 @@ pub(crate) struct Page {
     pub(crate) messages: Vec<Message>,
 }
 
-type Answer = Result<Page, Error>;
+impl reads::Read for Read {
+    /// Nothing when there is no such thread.
+    type Found = Option<Page>;
 
-/// The asking side.
-#[derive(Clone, Debug)]
-pub(crate) struct Reads(Queue<Read, Answer>);
-
-/// The working side, to be run as long as the server runs.
-#[derive(Debug)]
-pub(crate) struct Readers(Batches<Read, Answer>);
-
-impl Reads {
-    pub(crate) fn new() -> (Self, Readers) {
-        let (queue, batches) = Queue::new(QUEUE);
-        (Self(queue), Readers(batches))
+    async fn read(connection: &mut PgConnection, reads: &[Self]) -> Result<Vec<Option<Page>>, sqlx::Error> {
+        pages(connection, reads).await
     }
-
-    /// A thread and a page of its messages.
-    pub(crate) async fn page(&self, read: Read) -> Answer {
-        match self.0.submit(read).await {
-            Ok(answer) => answer,
-            Err(Refused::Full) => Err(Error::QueueFull),
-            Err(Refused::Closed) => Err(Error::QueueGone),
-        }
-    }
-}
-
-impl Readers {
-    /// Works the queue off until `stop`.
-    pub(crate) async fn run(self, db: Db, stop: CancellationToken) -> anyhow::Result<()> {
-        let batches = std::sync::Arc::new(tokio::sync::Mutex::new(self.0));
-        let mut readers = tokio::task::JoinSet::new();
-        for _ in 0..READERS {
-            let (db, stop, batches) = (db.clone(), stop.clone(), std::sync::Arc::clone(&batches));
-            readers.spawn(async move {
-                let mut connection = None;
-                loop {
-                    let batch = batches.lock().await.next(BATCH, &stop).await;
-                    let Some(batch) = batch else { break };
-                    answer(&db, &mut connection, batch).await;
-                }
-            });
-        }
-        while let Some(ended) = readers.join_next().await {
-            ended?;
-        }
-        Ok(())
-    }
-}
-
-async fn answer(db: &Db, slot: &mut Option<PgConnection>, batch: Vec<Item<Read, Answer>>) {
-    let (reads, replies): (Vec<_>, Vec<_>) = batch.into_iter().map(Item::split).unzip();
-    match query(db, slot, &reads).await {
-        Ok(pages) => {
-            for ((page, read), reply) in pages.into_iter().zip(reads).zip(replies) {
-                reply.send(page.ok_or(Error::ThreadNotFound(read.thread_id)));
-            }
-        }
-        Err(error) => {
-            let kind = match &error {
-                Error::Storage(error) => fault::database_kind(error),
-                _ => Kind::Unavailable,
-            };
-            tracing::warn!(error = %fault::chain(&error), "threads could not be read");
-            for reply in replies {
-                reply.send(Err(match kind {
-                    Kind::Internal => Error::Storage(sqlx::Error::Protocol("the read failed".to_owned())),
-                    _ => Error::Late,
-                }));
-            }
-        }
-    }
-}
-
-async fn query(db: &Db, slot: &mut Option<PgConnection>, reads: &[Read]) -> Result<Vec<Option<Page>>, Error> {
-    let mut connection = match slot.take() {
-        Some(connection) => connection,
-        None => db.dedicated().await?,
-    };
-    let pages = timeout(QUERY, pages(&mut connection, reads))
-        .await
-        .map_err(|_| Error::Late)?;
-    if pages.is_ok() {
-        *slot = Some(connection);
-    }
-    Ok(pages?)
 }
 
 pub(super) async fn pages(connection: &mut PgConnection, reads: &[Read]) -> Result<Vec<Option<Page>>, sqlx::Error> {

@@ -1,21 +1,10 @@
 //! Messages that are stored together: what happens to one happens to no other.
 
+use platform::batch::commits;
 use proto::thread::v1 as pb;
-use thread_service::WriteConfig;
 use tonic::{Code, Status};
 
 use crate::support::{Layout, World, assert_gapless, assert_refused, from_visitor, keyed};
-
-/// Everything in one queue.
-fn one_shard() -> Layout {
-    Layout {
-        writes: WriteConfig {
-            write_shards: 1,
-            ..WriteConfig::default()
-        },
-        ..Layout::default()
-    }
-}
 
 /// Makes the next message to `stall` wait until the answer ends.
 async fn stalled(world: &World) -> sqlx::Transaction<'static, sqlx::Postgres> {
@@ -62,7 +51,7 @@ async fn many_messages_at_once_all_find_their_place() {
 
 #[tokio::test]
 async fn a_poisoned_message_fails_alone() {
-    let world = World::with(one_shard()).await;
+    let world = World::new().await;
     world.org.thread("stall").await;
     world.org.thread("t").await;
     world
@@ -91,7 +80,7 @@ async fn a_poisoned_message_fails_alone() {
 
 #[tokio::test]
 async fn an_unknown_thread_or_parent_in_a_batch_is_refused_alone() {
-    let world = World::with(one_shard()).await;
+    let world = World::new().await;
     world.org.thread("stall").await;
     world.org.thread("t").await;
     let parentless = pb::AppendMessageRequest {
@@ -114,7 +103,7 @@ async fn an_unknown_thread_or_parent_in_a_batch_is_refused_alone() {
 
 #[tokio::test]
 async fn one_key_ten_times_in_one_batch_stores_one_message() {
-    let world = World::with(one_shard()).await;
+    let world = World::new().await;
     world.org.thread("stall").await;
     world.org.thread("t").await;
     let mut batch: Vec<_> = (0..10).map(|_| keyed("k", from_visitor("t", "Hello"))).collect();
@@ -137,7 +126,7 @@ async fn one_key_ten_times_in_one_batch_stores_one_message() {
 
 #[tokio::test]
 async fn a_client_that_is_gone_hurts_nobody() {
-    let world = World::with(one_shard()).await;
+    let world = World::new().await;
     world.org.thread("stall").await;
     world.org.thread("t").await;
     world.org.say("t", "0").await;
@@ -166,8 +155,7 @@ async fn a_client_that_is_gone_hurts_nobody() {
 
 #[tokio::test]
 async fn a_full_queue_refuses_at_once_and_stores_nothing_of_what_it_refused() {
-    let writes = WriteConfig {
-        write_shards: 1,
+    let writes = commits::Config {
         write_queue: 4,
         write_batch: 2,
     };
@@ -206,7 +194,7 @@ async fn a_full_queue_refuses_at_once_and_stores_nothing_of_what_it_refused() {
 
 #[tokio::test]
 async fn a_batch_that_is_the_victim_of_a_deadlock_is_stored_after_all() {
-    let world = World::with(one_shard()).await;
+    let world = World::new().await;
     for thread in ["stall", "first", "second"] {
         world.org.thread(thread).await;
     }

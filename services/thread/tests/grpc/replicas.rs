@@ -1,13 +1,13 @@
 //! Two replicas on one database.
 
+use platform::batch::commits;
 use platform::link::Link;
-use thread_service::WriteConfig;
 
 use crate::support::{Org, World, assert_gapless, from_visitor, keyed, toggle};
 
 async fn two() -> (World, Org) {
     let world = World::new().await;
-    let link: Link = world.replica(WriteConfig::default()).await;
+    let link: Link = world.replica(commits::Config::default()).await;
     let other = world.org.at(link);
     (world, other)
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::Parser as _;
 use platform::OrgId;
 use platform::access::{Access, ServiceKey};
+use platform::batch::commits;
 use platform::db::{self, Db, Secret};
 use platform::events;
 use platform::link::Link;
@@ -16,7 +17,6 @@ use proto::settings::v1 as settings;
 use proto::settings::v1::settings_service_client::SettingsServiceClient;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, Row as _};
-use thread_service::WriteConfig;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::Code;
@@ -109,7 +109,7 @@ impl Drop for Database {
 /// How a world is laid out.
 #[derive(Default)]
 pub(crate) struct Layout {
-    pub(crate) writes: WriteConfig,
+    pub(crate) writes: commits::Config,
     /// Settings is another process, as far as threads can tell.
     pub(crate) settings_apart: bool,
 }
@@ -197,7 +197,7 @@ impl World {
     }
 
     /// One more replica of the thread context, on the same database.
-    pub(crate) async fn replica(&self, writes: WriteConfig) -> Link {
+    pub(crate) async fn replica(&self, writes: commits::Config) -> Link {
         let link = Link::local();
         let access = Access::new(self.settings_link.clone(), self.service_key.clone());
         let running = thread_service::mount(
