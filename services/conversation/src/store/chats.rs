@@ -122,11 +122,10 @@ impl Store {
                       a.is_virtual as "agent_is_virtual?", q.number as "queue_number?", q.name as "queue_name?",
                       q.language as queue_language, s.context, s.conversation_id is not null as "has_session!",
                       s.ended_as as "ended: Ended", s.end_user_wrote as "end_user_wrote?",
-                      exists(select from conversation.chat_participants t
-                             where t.org_id = c.org_id and t.conversation_id = c.id) as "taken!",
+                      coalesce((select true from conversation.chat_participants t
+                                where t.org_id = c.org_id and t.conversation_id = c.id limit 1), false) as "taken!",
                       s.idle_since, s.dismissed_since, s.event_sequence as "event_sequence?"
-               from (select $1::uuid[] as orgs, $2::bigint[] as ids offset 0) w
-               cross join unnest(w.orgs, w.ids) with ordinality as i (org_id, id, n)
+               from unnest((select $1::uuid[]), $2::bigint[]) with ordinality as i (org_id, id, n)
                join conversation.conversations c on c.org_id = i.org_id and c.id = i.id
                join conversation.people r on r.org_id = c.org_id and r.id = c.requester_id
                left join conversation.people a on a.org_id = c.org_id and a.id = c.agent_id
@@ -196,8 +195,9 @@ impl Store {
         sqlx::query!(
             "with begun as (
                  insert into conversation.chats (org_id, conversation_id, end_user_wrote)
-                 select i.org_id, i.id, exists(select from conversation.messages m
-                                               where m.org_id = i.org_id and m.conversation_id = i.id and m.direction = 1)
+                 select i.org_id, i.id,
+                        coalesce((select true from conversation.messages m
+                                  where m.org_id = i.org_id and m.conversation_id = i.id and m.direction = 1 limit 1), false)
                  from unnest($1::uuid[], $2::bigint[]) as i (org_id, id)
                  on conflict do nothing returning org_id, conversation_id
              )

@@ -112,7 +112,7 @@ impl Store {
                     m.content_type, m.content, m.attachments, m.details, m.created_at,
                     conversation.search_vector(m.config, m.content)
              from (select i.*, conversation.search_config(c.language) as config
-                   from unnest($1::uuid[], $2::bigint[], $3::integer[], $4::uuid[], $5::smallint[], $6::smallint[],
+                   from unnest((select $1::uuid[]), $2::bigint[], $3::integer[], $4::uuid[], $5::smallint[], $6::smallint[],
                                $7::uuid[], $8::text[], $9::smallint[], $10::text[], $11::jsonb[], $12::jsonb[],
                                $13::timestamptz[])
                        as i (org_id, conversation_id, position, id, type, direction, author_id, external_id,

@@ -168,7 +168,9 @@ impl Store {
     /// Locks these conversations until the end of the transaction, in the order of their keys, so that two of these
     /// transactions never wait for each other. Each is where it was asked for; none of them may come twice.
     ///
-    /// Names come from scalar subqueries, which are evaluated again when the row has changed while we waited for it.
+    /// Names come from scalar subqueries, which are evaluated again when the row has changed while we waited for it. One array
+    /// is a subquery, too, here and when the steps are saved: a planner that sees how many there are plans anew whenever it is
+    /// a few.
     pub(super) async fn lock_conversations(
         tx: &mut PgConnection,
         wanted: &[(OrgId, i64)],
@@ -190,7 +192,7 @@ impl Store {
                       c.anonymized_at is not null as "anonymized!", c.message_count, c.activity_sequence,
                       c.event_sequence,
                       clock_timestamp() as "now!"
-               from unnest($1::uuid[], $2::bigint[]) with ordinality as i (org_id, id, n)
+               from unnest((select $1::uuid[]), $2::bigint[]) with ordinality as i (org_id, id, n)
                join conversation.conversations c on c.org_id = i.org_id and c.id = i.id
                order by c.org_id, c.id for no key update of c"#,
             &wanted.iter().map(|(org, _)| org.0).collect::<Vec<_>>(),
@@ -317,7 +319,7 @@ impl Store {
                      last_message_at = case when s.messages > 0 then s.at else c.last_message_at end,
                      activity_sequence = c.activity_sequence + s.lines, event_sequence = c.event_sequence + s.lines,
                      updated_at = s.at
-                 from unnest($1::uuid[], $2::bigint[], $3::smallint[], $4::uuid[], $5::uuid[], $6::boolean[],
+                 from unnest((select $1::uuid[]), $2::bigint[], $3::smallint[], $4::uuid[], $5::uuid[], $6::boolean[],
                              $7::timestamptz[], $8::integer[], $9::integer[], $10::timestamptz[])
                      as s (org_id, id, state, agent_id, queue_id, enqueued, follow_up_at, messages, lines, at)
                  where c.org_id = s.org_id and c.id = s.id
@@ -327,7 +329,7 @@ impl Store {
                  select saved.org_id, saved.id, s.snapshot from saved, conversation.snapshots(saved.row) s
              ),
              line as materialized (
-                 select * from unnest($11::uuid[], $12::bigint[], $13::integer[], $14::uuid[], $15::timestamptz[],
+                 select * from unnest((select $11::uuid[]), $12::bigint[], $13::integer[], $14::uuid[], $15::timestamptz[],
                                       $16::text[], $17::uuid[], $18::jsonb[], $19::uuid[], $20::text[], $21::bigint[],
                                       $22::text[], $23::jsonb[]) with ordinality
                      as l (org_id, conversation_id, sequence, id, at, type, author_id, attributes, event_id, event,
