@@ -1,5 +1,6 @@
 //! Messages under `/v0/chatbots/{chatbotId}`.
 
+use platform::link;
 use proto::thread::v1 as pb;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -64,7 +65,7 @@ pub(super) async fn send_message(call: Call) -> Result<Answer<Sent>, Failure> {
         (_, Some(_)) => return Err(Failure::invalid("systemMessageType", "is for messages from BOT only")),
         (from, None) => from.into(),
     };
-    let request = call.request(pb::AppendMessageRequest {
+    let mut request = call.request(pb::AppendMessageRequest {
         chatbot_id: call.chatbot()?,
         thread_id: body.thread_id,
         author: author.into(),
@@ -76,13 +77,13 @@ pub(super) async fn send_message(call: Call) -> Result<Answer<Sent>, Failure> {
         sources_json: body.sources.map(|sources| sources.get().to_owned()),
         system_message_type: number(body.system_message_type),
     });
+    link::take_as_it_is(&mut request);
     let answer = call
         .threads()
         .append_message(request)
         .await
-        .map_err(Failure::naming(NAMES))?
-        .into_inner();
-    let message = given(answer.message)?.into();
+        .map_err(Failure::naming(NAMES))?;
+    let message = given(link::received(answer).message)?.into();
     Ok(Answer::done("Sent the message successfully", Sent { message }))
 }
 

@@ -290,7 +290,7 @@ async fn look_up(tx: &mut PgConnection, additions: &[Addition]) -> Result<Vec<Be
                                 where s.org_id = i.org_id and s.conversation_id = i.conversation_id), false)
                       as "has_session!",
                   k.request_hash as "request_hash?", k.subject::uuid as first
-           from unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::text[])
+           from unnest((select $1::uuid[]), $2::bigint[], $3::uuid[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::text[])
                with ordinality as i (org_id, conversation_id, agent_id, external_id, number, owner, rpc, key, n)
            left join lateral (
                select k.request_hash, k.subject from conversation.idempotency_keys k
@@ -344,7 +344,7 @@ async fn keep_keys(tx: &mut PgConnection, added: &[(&Addition, i32, Message)]) -
     sqlx::query!(
         "insert into conversation.idempotency_keys (org_id, owner, rpc, key, request_hash, subject)
          select i.org_id, i.owner, i.rpc, i.key, i.request_hash, i.id::text
-         from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bytea[], $6::uuid[])
+         from unnest((select $1::uuid[]), $2::text[], $3::text[], $4::text[], $5::bytea[], $6::uuid[])
              as i (org_id, owner, rpc, key, request_hash, id)",
         &keyed.iter().map(|(org, ..)| *org).collect::<Vec<_>>(),
         &keyed

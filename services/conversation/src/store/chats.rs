@@ -198,7 +198,7 @@ impl Store {
                  select i.org_id, i.id,
                         coalesce((select true from conversation.messages m
                                   where m.org_id = i.org_id and m.conversation_id = i.id and m.direction = 1 limit 1), false)
-                 from unnest($1::uuid[], $2::bigint[]) as i (org_id, id)
+                 from unnest((select $1::uuid[]), $2::bigint[]) as i (org_id, id)
                  on conflict do nothing returning org_id, conversation_id
              )
              insert into conversation.chat_participants (org_id, conversation_id, person_id, status, joined_at)

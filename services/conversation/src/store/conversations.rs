@@ -154,7 +154,7 @@ impl Store {
                        from conversation.conversation_attributes v
                        join conversation.custom_attributes d on d.org_id = v.org_id and d.id = v.attribute_id
                        where v.org_id = c.org_id and v.conversation_id = c.id) as "attributes!: Json<Vec<Shown>>"
-               from unnest($1::uuid[], $2::bigint[]) with ordinality as i (org_id, id, n)
+               from unnest((select $1::uuid[]), $2::bigint[]) with ordinality as i (org_id, id, n)
                join conversation.conversations c on c.org_id = i.org_id and c.id = i.id"#,
             &wanted.iter().map(|(org, _)| org.0).collect::<Vec<_>>(),
             &wanted.iter().map(|(_, id)| *id).collect::<Vec<_>>(),

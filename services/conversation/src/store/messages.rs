@@ -150,7 +150,7 @@ impl Store {
                       m.author_id, m.external_id, m.content_type as "content_type: ContentType", m.content,
                       m.attachments as "attachments: Json<Vec<File>>", m.details as "details: Json<MessageDetails>",
                       m.created_at, m.anonymized_at
-               from unnest($1::uuid[], $2::bigint[]) with ordinality as i (org_id, id, n)
+               from unnest((select $1::uuid[]), $2::bigint[]) with ordinality as i (org_id, id, n)
                cross join lateral (
                    select * from conversation.messages
                    where org_id = i.org_id and conversation_id = i.id order by position desc limit $3

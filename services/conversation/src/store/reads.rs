@@ -50,7 +50,7 @@ impl Store {
         sqlx::query_scalar!(
             r#"select exists (select from conversation.conversations c
                               where c.org_id = i.org_id and c.id = i.id) as "exists!"
-               from unnest($1::uuid[], $2::bigint[]) with ordinality as i (org_id, id, n)
+               from unnest((select $1::uuid[]), $2::bigint[]) with ordinality as i (org_id, id, n)
                order by i.n"#,
             &wanted.iter().map(|(org, _)| org.0).collect::<Vec<_>>(),
             &wanted.iter().map(|(_, id)| *id).collect::<Vec<_>>(),

@@ -20,7 +20,7 @@ use crate::store::reads::Read;
 impl Api {
     pub(super) async fn append_message(
         &self,
-        call: Call,
+        mut call: Call,
         message: pb::AppendMessageRequest,
     ) -> Result<Response<pb::AppendMessageResponse>, Status> {
         let retry = retry(&call, &message);
@@ -38,10 +38,10 @@ impl Api {
             thread_id: thread_id.clone(),
             message: new,
             retry,
-            traceparent: call.traceparent,
+            traceparent: call.traceparent.take(),
         };
         let stored = self.store.appends.submit(append).await?;
-        Ok(Response::new(pb::AppendMessageResponse {
+        Ok(call.answer(pb::AppendMessageResponse {
             message: Some(wire::message(stored, &chatbot_id, &thread_id)),
         }))
     }

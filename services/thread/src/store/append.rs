@@ -137,13 +137,14 @@ async fn store(connection: &mut PgConnection, appends: &[Append]) -> Result<Hash
     // the same ones wait for each other in turn.
     //
     // What is looked up comes from scalar subqueries. `exists` may be planned as a hash of the whole table, which is cheap
-    // while the table is small, and the plan is kept while it grows.
+    // while the table is small, and the plan is kept while it grows. One array is a subquery, too: a planner that sees how
+    // many there are plans anew whenever it is a few.
     let rows = sqlx::query!(
         r#"with input as (
                select i.*, (select t.id from thread.threads t
                             where t.org_id = i.org_id and t.chatbot_id = i.chatbot_id and t.thread_id = i.thread_id)
                            as thread_uid
-               from unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::smallint[], $6::smallint[], $7::text[],
+               from unnest((select $1::uuid[]), $2::text[], $3::text[], $4::uuid[], $5::smallint[], $6::smallint[], $7::text[],
                            $8::text[], $9::text[], $10::uuid[], $11::text[], $12::text[], $13::text[], $14::text[],
                            $15::bytea[], $16::uuid[], $17::text[], $18::text[])
                    with ordinality as i (org_id, chatbot_id, thread_id, id, author, system_message_type, content,

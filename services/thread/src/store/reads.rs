@@ -44,7 +44,7 @@ pub(super) async fn pages(connection: &mut PgConnection, reads: &[Read]) -> Resu
                   t.visitor_id, v.email as "visitor_email?", v.name as "visitor_name?",
                   v.phone_number as "visitor_phone_number?", v.verified as "visitor_verified?",
                   v.created_at as "visitor_created_at?", v.updated_at as "visitor_updated_at?"
-           from unnest($1::uuid[], $2::text[], $3::text[]) with ordinality as i (org_id, chatbot_id, thread_id, n)
+           from unnest((select $1::uuid[]), $2::text[], $3::text[]) with ordinality as i (org_id, chatbot_id, thread_id, n)
            join thread.threads t on t.org_id = i.org_id and t.chatbot_id = i.chatbot_id and t.thread_id = i.thread_id
            left join thread.visitors v on v.org_id = t.org_id and v.id = t.visitor_id"#,
         &reads.iter().map(|read| read.org.0).collect::<Vec<_>>(),
@@ -108,7 +108,7 @@ pub(super) async fn pages(connection: &mut PgConnection, reads: &[Read]) -> Resu
         r#"select i.n as "n!", m.id, m.position, m.author as "author: Author", m.mode as "mode: Mode",
                   m.system_message_type, m.content, m.agent_name, m.icon_url, m.parent_id, m.llm_model_id,
                   m.reaction as "reaction: Reaction", m.sources, m.edited_by, m.edited_at, m.created_at, m.updated_at
-           from unnest($1::bigint[], $2::uuid[], $3::uuid[], $4::uuid[], $5::integer[]) as i (n, org_id, thread_uid, before, size)
+           from unnest((select $1::bigint[]), $2::uuid[], $3::uuid[], $4::uuid[], $5::integer[]) as i (n, org_id, thread_uid, before, size)
            cross join lateral (
                select * from thread.messages
                where org_id = i.org_id and thread_uid = i.thread_uid

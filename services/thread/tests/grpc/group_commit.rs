@@ -4,7 +4,7 @@ use platform::batch::commits;
 use proto::thread::v1 as pb;
 use tonic::{Code, Status};
 
-use crate::support::{Layout, World, assert_gapless, assert_refused, from_visitor, keyed};
+use crate::support::{Layout, World, assert_gapless, assert_refused, from_visitor, keyed, until};
 
 /// Makes the next message to `stall` wait until the answer ends.
 async fn stalled(world: &World) -> sqlx::Transaction<'static, sqlx::Postgres> {
@@ -190,6 +190,28 @@ async fn a_full_queue_refuses_at_once_and_stores_nothing_of_what_it_refused() {
     assert_eq!(thread.message_count, 4);
     assert_eq!(messages, accepted);
     assert!(world.org.append(from_visitor("t", "room again")).await.is_ok());
+}
+
+#[tokio::test]
+async fn looking_a_key_up_reads_no_other_key() {
+    let world = World::new().await;
+    world.org.thread("t").await;
+    for batch in 0..20 {
+        let sends = (0..30).map(|n| {
+            let message = from_visitor("t", &n.to_string());
+            world.org.append(keyed(&format!("{batch}-{n}"), message))
+        });
+        for answer in futures::future::join_all(sends).await {
+            answer.unwrap();
+        }
+    }
+    let (scans, read) = (
+        "select idx_scan from pg_stat_all_indexes where schemaname = 'thread' and indexrelname = 'idempotency_keys_pkey'",
+        "select idx_tup_read from pg_stat_all_indexes where schemaname = 'thread' and indexrelname = 'idempotency_keys_pkey'",
+    );
+    // The server adds its statistics up when it has the time.
+    until(async || world.count(scans).await >= 600).await;
+    assert_eq!(world.count(read).await, 0);
 }
 
 #[tokio::test]

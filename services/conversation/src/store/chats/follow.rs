@@ -222,7 +222,7 @@ impl Store {
                  update conversation.chats s
                  set ended_as = f.ended_as, end_user_wrote = f.end_user_wrote, idle_since = f.idle_since,
                      dismissed_since = f.dismissed_since, event_sequence = f.event_sequence
-                 from unnest($1::uuid[], $2::bigint[], $3::smallint[], $4::boolean[], $5::timestamptz[],
+                 from unnest((select $1::uuid[]), $2::bigint[], $3::smallint[], $4::boolean[], $5::timestamptz[],
                              $6::timestamptz[], $7::bigint[])
                      as f (org_id, id, ended_as, end_user_wrote, idle_since, dismissed_since, event_sequence)
                  where s.org_id = f.org_id and s.conversation_id = f.id
@@ -235,7 +235,7 @@ impl Store {
              )
              insert into conversation.outbox (org_id, event_id, stream, type, subject, sequence, traceparent, data)
              select e.org_id, e.id, 'handoff:events', e.type, 'chats/' || e.chat, e.sequence, e.traceparent, e.data
-             from unnest($13::uuid[], $14::bigint[], $15::uuid[], $16::text[], $17::bigint[], $18::text[], $19::text[])
+             from unnest((select $13::uuid[]), $14::bigint[], $15::uuid[], $16::text[], $17::bigint[], $18::text[], $19::text[])
                  with ordinality as e (org_id, chat, id, type, sequence, traceparent, data, n)
              order by e.n",
             &sessions.orgs,
