@@ -26,7 +26,7 @@ const TEXT: usize = 1000;
 const CONDITIONS: usize = 20;
 const VALUES: usize = 100;
 /// How many conversations tell whether words are common, and over how many a page of common words is looked for.
-const PROBE: i64 = 50;
+const PROBE: i64 = 200;
 const SPAN: i64 = 1500;
 /// How many spans a page of a search without words goes over; then it is a shorter page.
 const SPANS: usize = 20;
