@@ -217,7 +217,7 @@ impl Api {
             let answered = virtual_agent.unwrap_or_else(|| owner(&call));
             let messages = begun.history(end_user.id, answered, parties.now)?;
             // A history is no news: it is neither logged nor told.
-            let mut outcome = state::create(Direction::Inbound, None, parties.queue, parties.agent, &[]);
+            let mut outcome = state::create(Direction::Inbound, None, parties.queue, parties.agent, Vec::new());
             let lines = std::mem::take(&mut outcome.entries).into_iter().map(|entry| Line {
                 author: Some(end_user.id),
                 at: parties.now,

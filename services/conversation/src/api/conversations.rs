@@ -188,7 +188,7 @@ impl Api {
             let messages: Vec<_> = written.into_iter().collect();
             let said: Vec<_> = messages.iter().map(Message::said).collect();
             let subject = begun.subject.as_deref();
-            let mut outcome = state::create(begun.direction, subject, parties.queue, parties.agent, &said);
+            let mut outcome = state::create(begun.direction, subject, parties.queue, parties.agent, said);
             let author = match begun.direction {
                 Direction::Inbound => begun.requester,
                 _ => agent.unwrap_or_else(|| owner(&call)),

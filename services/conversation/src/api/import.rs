@@ -204,7 +204,7 @@ impl Api {
             let partial_errors = std::mem::take(&mut reading.errors);
             let messages = reading.messages(&parties.requester, &details);
             let said: Vec<_> = messages.iter().map(Message::said).collect();
-            let created = state::create(import.direction, None, None, parties.agent, &said);
+            let created = state::create(import.direction, None, None, parties.agent, said);
             let author = match import.direction {
                 Direction::Inbound => import.requester,
                 _ => import.agent.unwrap_or_else(|| owner(&call)),

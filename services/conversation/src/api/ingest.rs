@@ -123,7 +123,7 @@ impl Api {
             if queue.is_some() && parties.queue.is_none() {
                 return Err(ConversationError::QueueNotFound);
             }
-            let mut outcome = state::create(new.direction, new.subject.as_deref(), parties.queue, None, &[]);
+            let mut outcome = state::create(new.direction, new.subject.as_deref(), parties.queue, None, Vec::new());
             let author = match new.direction {
                 Direction::Inbound => new.requester_id,
                 _ => owner(&call),
@@ -170,7 +170,7 @@ impl Api {
                 created_at: locked.now,
                 anonymized_at: None,
             };
-            let row = (call.org(), locked.id, locked.message_count + 1, &written);
+            let row = (call.org(), &locked, locked.message_count + 1, &written);
             let inserted = Store::insert_messages(tx, &[row])
                 .await
                 .map_err(ConversationError::from);
@@ -179,7 +179,7 @@ impl Api {
                 error => error,
             })?;
             let step = Step {
-                outcome: state::message(&locked.standing, &written.said(), locked.default_queue.clone()),
+                outcome: state::message(&locked.standing, written.said(), locked.default_queue.clone()),
                 author: Some(written.author_id),
                 messages: 1,
             };

@@ -167,6 +167,8 @@ pub(crate) struct Locked {
     pub(crate) channel: Channel,
     pub(crate) requester: Requester,
     pub(crate) details: Details,
+    /// BCP 47.
+    pub(crate) language: Option<String>,
     pub(crate) parent_id: Option<i64>,
     pub(crate) anonymized: bool,
     /// The database's time once the lock was there.
@@ -175,7 +177,7 @@ pub(crate) struct Locked {
     pub(crate) message_count: i32,
     pub(crate) activity_sequence: i32,
     pub(crate) event_sequence: i64,
-    /// The organization's default queue.
+    /// The organization's default queue, when it is in none.
     pub(crate) default_queue: Option<Named>,
     /// How its chat ends, for a step that ends it and knows.
     pub(crate) ending: Option<Ended>,

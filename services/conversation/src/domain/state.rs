@@ -113,7 +113,7 @@ pub(crate) fn create(
     subject: Option<&str>,
     queue: Option<Named>,
     agent: Option<Named>,
-    messages: &[Said],
+    messages: Vec<Said>,
 ) -> Outcome {
     let mut outcome = Outcome {
         enqueued: queue.is_some(),
@@ -142,10 +142,11 @@ pub(crate) fn create(
 
 /// A message was written. What the end user writes wakes a conversation that was closed or waits: a closed one goes back
 /// to its queue or `fallback`, a pending one to whoever has it.
-pub(crate) fn message(standing: &Standing, said: &Said, fallback: Option<Named>) -> Outcome {
+pub(crate) fn message(standing: &Standing, said: Said, fallback: Option<Named>) -> Outcome {
     let mut outcome = Outcome::unchanged(standing);
+    let direction = said.direction;
     outcome.log(said.entry());
-    if said.direction == Direction::Inbound {
+    if direction == Direction::Inbound {
         match standing.state {
             State::Open => {}
             State::Pending | State::AwaitingPending => {

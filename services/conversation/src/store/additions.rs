@@ -50,6 +50,12 @@ impl Addition {
         }
     }
 
+    /// Whether something besides its conversation decides on it.
+    fn depends(&self) -> bool {
+        let agent = self.draft().is_some_and(|draft| draft.agent.is_some());
+        agent || self.number().is_some() || self.external_id().is_some() || self.retry.is_some()
+    }
+
     fn external_id(&self) -> Option<&str> {
         self.draft().and_then(|draft| draft.external_id.as_deref())
     }
@@ -78,6 +84,19 @@ struct Before {
     has_session: bool,
     /// The first request with the same key: its hash, and the message that it added.
     first: Option<(Vec<u8>, Uuid)>,
+}
+
+impl Before {
+    /// Nothing that a message without further ado depends on.
+    fn nothing() -> Self {
+        Self {
+            agent_found: true,
+            external_id_taken: false,
+            author: None,
+            has_session: false,
+            first: None,
+        }
+    }
 }
 
 /// What became of a message.
@@ -130,7 +149,7 @@ impl<'a> Course<'a> {
             &locked.details,
             locked.now,
         );
-        let outcome = state::message(&self.standing, &message.said(), locked.default_queue.clone());
+        let outcome = state::message(&self.standing, message.said(), locked.default_queue.clone());
         self.standing = outcome.standing;
         self.enqueued |= outcome.enqueued;
         self.messages += 1;
@@ -194,7 +213,10 @@ impl Change for Addition {
             keep_keys(&mut tx, &added).await?;
             let rows: Vec<_> = added
                 .iter()
-                .map(|(addition, position, message)| (addition.org, addition.conversation, *position, message))
+                .map(|(addition, position, message)| {
+                    let course = &courses[&(addition.org, addition.conversation)];
+                    (addition.org, &course.locked, *position, message)
+                })
                 .collect();
             Store::insert_messages(&mut tx, &rows).await?;
             let saved = courses
@@ -274,6 +296,9 @@ async fn lock<'a>(
 /// Each is looked up by itself: `exists`, or a join, may be planned as a hash of the whole table, which is cheap while the
 /// table is small, and the plan is kept while it grows.
 async fn look_up(tx: &mut PgConnection, additions: &[Addition]) -> Result<Vec<Before>, sqlx::Error> {
+    if !additions.iter().any(Addition::depends) {
+        return Ok(additions.iter().map(|_| Before::nothing()).collect());
+    }
     let column = |value: fn(&Addition) -> Option<&str>| additions.iter().map(value).collect::<Vec<_>>();
     let rows = sqlx::query!(
         r#"select coalesce(i.agent_id is null

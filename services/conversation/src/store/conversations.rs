@@ -282,7 +282,7 @@ impl Store {
         lines: Vec<Line>,
         told: Option<Option<&str>>,
     ) -> Result<Option<i64>, ConversationError> {
-        let mut lines = Lines::new(lines);
+        let mut lines = Lines::new(&lines.iter());
         let logged = lines.count();
         if told.is_none() {
             lines.event_ids.clear();
@@ -326,12 +326,12 @@ impl Store {
                    from made, unnest($33::uuid[], $34::text[], $35::uuid[], $36::timestamptz[], $37::jsonb[])
                        with ordinality as l (id, kind, author, at, attributes, n)
                ),
-               snapshot as materialized (select s.snapshot as value from made, conversation.snapshots(made.row) s),
+               snapshot as materialized (select s.snapshot as value from made, conversation.event_snapshots(made.row) s),
                told as (
                    insert into conversation.outbox (org_id, event_id, stream, type, subject, sequence, traceparent, data)
                    select $1, e.id, 'handoff:events', e.kind, 'conversations/' || made.id, e.n, $38,
-                          (e.data || jsonb_build_object('conversation', snapshot.value))::text
-                   from made, snapshot, unnest($39::uuid[], $40::text[], $41::jsonb[])
+                          '{"conversation":' || snapshot.value || e.data
+                   from made, snapshot, unnest($39::uuid[], $40::text[], $41::text[])
                        with ordinality as e (id, kind, data, n)
                    order by e.n
                )
@@ -372,7 +372,7 @@ impl Store {
             &lines.kinds as &[&str],
             &lines.authors as &[Option<Uuid>],
             &lines.ats,
-            &lines.attributes as &[Option<Value>],
+            &lines.attributes as &[Option<&Value>],
             told.flatten(),
             &lines.event_ids,
             &lines.events as &[&str],

@@ -25,39 +25,49 @@ pub(crate) struct Line {
 }
 
 /// The columns of lines, as statements take them.
-pub(super) struct Lines {
+pub(super) struct Lines<'a> {
     pub(super) ids: Vec<Uuid>,
     pub(super) kinds: Vec<&'static str>,
     pub(super) authors: Vec<Option<Uuid>>,
     pub(super) ats: Vec<Time>,
-    pub(super) attributes: Vec<Option<Value>>,
+    pub(super) attributes: Vec<Option<&'a Value>>,
     pub(super) event_ids: Vec<Uuid>,
     pub(super) events: Vec<&'static str>,
-    pub(super) data: Vec<Value>,
+    /// What follows the snapshots in the events: the rest of JSON objects.
+    pub(super) data: Vec<String>,
 }
 
-impl Lines {
-    pub(super) fn new(lines: Vec<Line>) -> Self {
-        let mut columns = Self {
-            ids: lines.iter().map(|_| platform::id::new()).collect(),
-            kinds: lines.iter().map(|line| line.entry.kind).collect(),
-            authors: lines.iter().map(|line| line.author).collect(),
-            ats: lines.iter().map(|line| line.at).collect(),
-            attributes: Vec::with_capacity(lines.len()),
-            event_ids: lines.iter().map(|_| platform::id::new()).collect(),
-            events: lines.iter().map(|line| line.entry.event).collect(),
-            data: Vec::with_capacity(lines.len()),
-        };
-        for line in lines {
-            columns.attributes.push(line.entry.attributes);
-            columns.data.push(line.entry.data);
+impl<'a> Lines<'a> {
+    pub(super) fn new(lines: &(impl Iterator<Item = &'a Line> + Clone)) -> Self {
+        fn column<'a, T>(lines: &(impl Iterator<Item = &'a Line> + Clone), value: impl Fn(&'a Line) -> T) -> Vec<T> {
+            lines.clone().map(value).collect()
         }
-        columns
+        Self {
+            ids: column(lines, |_| platform::id::new()),
+            kinds: column(lines, |line| line.entry.kind),
+            authors: column(lines, |line| line.author),
+            ats: column(lines, |line| line.at),
+            attributes: column(lines, |line| line.entry.attributes.as_ref()),
+            event_ids: column(lines, |_| platform::id::new()),
+            events: column(lines, |line| line.entry.event),
+            data: column(lines, |line| rest(&line.entry.data)),
+        }
     }
 
     /// What numbers grow by.
     pub(super) fn count(&self) -> i32 {
         i32::try_from(self.ids.len()).unwrap_or(i32::MAX)
+    }
+}
+
+/// The text of a JSON object behind a first member.
+fn rest(object: &Value) -> String {
+    match object.to_string() {
+        text if text == "{}" => "}".to_owned(),
+        mut text => {
+            text.replace_range(..1, ",");
+            text
+        }
     }
 }
 
@@ -99,9 +109,10 @@ struct LockedRow {
     agent_name: Option<String>,
     queue_id: Option<Uuid>,
     queue_name: Option<String>,
-    /// Id and name.
+    /// Id and name, for one that is in no queue.
     default_queue: Option<Vec<String>>,
     details: Json<Details>,
+    language: Option<String>,
     parent_id: Option<i64>,
     follow_up_at: Option<Time>,
     anonymized: bool,
@@ -135,6 +146,7 @@ impl From<LockedRow> for Locked {
                 phone: said(),
             },
             details: row.details.0,
+            language: row.language,
             parent_id: row.parent_id,
             anonymized: row.anonymized,
             now: row.now,
@@ -186,9 +198,9 @@ impl Store {
                       c.queue_id,
                       (select q.name from conversation.queues q
                        where q.org_id = c.org_id and q.id = c.queue_id) as queue_name,
-                      (select array[q.id::text, q.name] from conversation.queues q
-                       where q.org_id = c.org_id and q.is_default) as default_queue,
-                      c.details as "details: Json<Details>", c.parent_id, c.follow_up_at,
+                      case when c.queue_id is null then (select array[q.id::text, q.name] from conversation.queues q
+                                                         where q.org_id = c.org_id and q.is_default) end as default_queue,
+                      c.details as "details: Json<Details>", c.language, c.parent_id, c.follow_up_at,
                       c.anonymized_at is not null as "anonymized!", c.message_count, c.activity_sequence,
                       c.event_sequence,
                       clock_timestamp() as "now!"
@@ -226,7 +238,7 @@ impl Store {
                          (select q.name from conversation.queues q
                           where q.org_id = c.org_id and q.id = c.queue_id) as queue_name,
                          null::text[] as default_queue,
-                         c.details as "details: Json<Details>", c.parent_id, c.follow_up_at,
+                         c.details as "details: Json<Details>", c.language, c.parent_id, c.follow_up_at,
                          false as "anonymized!", c.message_count, c.activity_sequence, c.event_sequence,
                          clock_timestamp() as "now!""#,
             org.0,
@@ -278,8 +290,6 @@ impl Store {
         fn column<'a, T>(saved: &'a [Saved<'_>], value: impl Fn(&'a Saved<'_>) -> T) -> Vec<T> {
             saved.iter().map(value).collect()
         }
-        let chats = saved.iter().filter(|saved| saved.locked.is_chat());
-        let followed: Vec<_> = chats.map(Followed::of).collect();
         let (orgs, ids) = (
             column(&saved, |saved| saved.org.0),
             column(&saved, |saved| saved.locked.id),
@@ -293,18 +303,17 @@ impl Store {
         let counts = column(&saved, |saved| i32::try_from(saved.lines.len()).unwrap_or(i32::MAX));
         let ats = column(&saved, |saved| saved.locked.now);
         let (mut line_orgs, mut line_ids, mut sequences, mut event_sequences) = (vec![], vec![], vec![], vec![]);
-        let (mut lines, mut traceparents) = (Vec::new(), Vec::new());
-        for saved in saved {
-            for (n, (line, traceparent)) in (1..).zip(saved.lines) {
+        let mut traceparents = Vec::new();
+        for saved in &saved {
+            for (n, (_, traceparent)) in (1..).zip(&saved.lines) {
                 line_orgs.push(saved.org.0);
                 line_ids.push(saved.locked.id);
                 sequences.push(saved.locked.activity_sequence + n);
                 event_sequences.push(saved.locked.event_sequence + i64::from(n));
-                lines.push(line);
-                traceparents.push(traceparent);
+                traceparents.push(*traceparent);
             }
         }
-        let lines = Lines::new(lines);
+        let lines = Lines::new(&saved.iter().flat_map(|saved| &saved.lines).map(|(line, _)| line));
         // Ids are the same for every organization, so one stands for one conversation.
         let with_chat = sqlx::query_scalar!(
             r#"with saved as (
@@ -323,15 +332,15 @@ impl Store {
                              $7::timestamptz[], $8::integer[], $9::integer[], $10::timestamptz[])
                      as s (org_id, id, state, agent_id, queue_id, enqueued, follow_up_at, messages, lines, at)
                  where c.org_id = s.org_id and c.id = s.id
-                 returning c.org_id, c.id, c.channel, c as row
+                 returning c.org_id, c.id, c.type, c.channel, c as row
              ),
              told as materialized (
-                 select saved.org_id, saved.id, s.snapshot from saved, conversation.snapshots(saved.row) s
+                 select saved.org_id, saved.id, s.snapshot from saved, conversation.event_snapshots(saved.row) s
              ),
              line as materialized (
                  select * from unnest((select $11::uuid[]), $12::bigint[], $13::integer[], $14::uuid[], $15::timestamptz[],
                                       $16::text[], $17::uuid[], $18::jsonb[], $19::uuid[], $20::text[], $21::bigint[],
-                                      $22::text[], $23::jsonb[]) with ordinality
+                                      $22::text[], $23::text[]) with ordinality
                      as l (org_id, conversation_id, sequence, id, at, type, author_id, attributes, event_id, event,
                            event_sequence, traceparent, data, n)
              ),
@@ -344,12 +353,12 @@ impl Store {
                  insert into conversation.outbox (org_id, event_id, stream, type, subject, sequence, traceparent, data)
                  select l.org_id, l.event_id, 'handoff:events', l.event, 'conversations/' || l.conversation_id,
                         l.event_sequence, l.traceparent,
-                        (l.data || jsonb_build_object('conversation', told.snapshot))::text
+                        '{"conversation":' || told.snapshot || l.data
                  from line l join told on told.org_id = l.org_id and told.id = l.conversation_id
                  order by l.n
              )
              select saved.id as "id!" from saved
-             where saved.channel = 3 and (select true from conversation.chats s
+             where saved.type = 1 and saved.channel = 3 and (select true from conversation.chats s
                                           where s.org_id = saved.org_id and s.conversation_id = saved.id)"#,
             &orgs,
             &ids,
@@ -368,7 +377,7 @@ impl Store {
             &lines.ats,
             &lines.kinds as &[&str],
             &lines.authors as &[Option<Uuid>],
-            &lines.attributes as &[Option<Value>],
+            &lines.attributes as &[Option<&Value>],
             &lines.event_ids,
             &lines.events as &[&str],
             &event_sequences,
@@ -377,7 +386,7 @@ impl Store {
         )
         .fetch_all(&mut *tx)
         .await?;
-        let followed = followed.into_iter().filter(|followed| with_chat.contains(&followed.id));
-        Self::follow_chats(tx, followed.collect()).await
+        let followed = saved.iter().filter(|saved| with_chat.contains(&saved.locked.id));
+        Self::follow_chats(tx, followed.map(Followed::of).collect()).await
     }
 }

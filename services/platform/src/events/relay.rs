@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use redis::aio::MultiplexedConnection;
 use sqlx::postgres::PgRow;
-use sqlx::{PgConnection, Row as _};
+use sqlx::{Executor as _, PgConnection, Row as _};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -93,7 +93,7 @@ impl Relay {
     async fn run(&self, db: &Db, stop: &CancellationToken) {
         let mut backoff = Backoff::new();
         while !stop.is_cancelled() {
-            let result = match db.dedicated().await {
+            let result = match connect(db).await {
                 Ok(mut pg) => {
                     let result = self.stand_by(&mut pg, &mut backoff, stop).await;
                     if stop.is_cancelled() && self.lease.release(&mut pg).await.is_err() {
@@ -298,6 +298,14 @@ impl Relay {
         notices::add(pipe, OrgId(org), kind, subject);
         Ok((row.try_get(0)?, stream))
     }
+}
+
+/// What is marked is not flushed to disk by itself: a mark that a crash of the server loses leads to a second entry, as
+/// one that was never made.
+async fn connect(db: &Db) -> Result<PgConnection, sqlx::Error> {
+    let mut pg = db.dedicated().await?;
+    pg.execute("set synchronous_commit = off").await?;
+    Ok(pg)
 }
 
 /// Waits, but not longer than until `stop`.

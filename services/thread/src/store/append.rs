@@ -3,8 +3,6 @@
 //! A batch is one statement: idempotency keys, counters of the threads, messages and outbox rows, in one transaction and one
 //! flush to disk.
 
-use std::collections::HashMap;
-
 use platform::batch::Failure;
 use platform::batch::commits::Change;
 use platform::time::Time;
@@ -55,10 +53,10 @@ impl Change for Append {
     ) -> Result<Vec<Result<Message, Error>>, sqlx::Error> {
         metrics::histogram!("thread_write_batch_size")
             .record(f64::from(u32::try_from(appends.len()).unwrap_or(u32::MAX)));
-        let rows = store(connection, appends).await?;
+        let mut rows = store(connection, appends).await?.into_iter();
         let mut answers = Vec::with_capacity(appends.len());
-        for (index, append) in appends.iter().enumerate() {
-            answers.push(match rows.get(&index) {
+        for append in appends {
+            answers.push(match rows.next().flatten() {
                 Some(row) => Ok(append.message.clone().stored(row.position, row.mode, row.at)),
                 None => append.left_out(connection).await,
             });
@@ -125,8 +123,9 @@ struct Row {
     at: Time,
 }
 
-/// Stores messages. Those whose thread or parent is not there, or whose key was used before, are left out.
-async fn store(connection: &mut PgConnection, appends: &[Append]) -> Result<HashMap<usize, Row>, sqlx::Error> {
+/// Stores messages, and says what became of each. Those whose thread or parent is not there, or whose key was used
+/// before, are left out.
+async fn store(connection: &mut PgConnection, appends: &[Append]) -> Result<Vec<Option<Row>>, sqlx::Error> {
     fn column<'a, T>(appends: &'a [Append], value: impl Fn(&'a Append) -> T) -> Vec<T> {
         appends.iter().map(value).collect()
     }
@@ -216,14 +215,13 @@ async fn store(connection: &mut PgConnection, appends: &[Append]) -> Result<Hash
     )
     .fetch_all(connection)
     .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| {
-            let index = usize::try_from(row.n - 1).unwrap_or_default();
-            let (position, mode, at) = (row.position, row.mode, row.at);
-            (index, Row { position, mode, at })
-        })
-        .collect())
+    let mut stored: Vec<_> = appends.iter().map(|_| None).collect();
+    for row in rows {
+        let index = usize::try_from(row.n - 1).unwrap_or_default();
+        let (position, mode, at) = (row.position, row.mode, row.at);
+        stored[index] = Some(Row { position, mode, at });
+    }
+    Ok(stored)
 }
 
 /// The hash a retry of a request is recognized by.

@@ -229,11 +229,11 @@ proptest! {
                 6 => state::chats::resume(&now, is_bot(&now), None).ok(),
                 7 => {
                     spoken.push(says(9, true));
-                    Some(state::message(&now, &said(Direction::Inbound), None))
+                    Some(state::message(&now, said(Direction::Inbound), None))
                 }
                 _ => now.agent.clone().map(|agent| {
                     spoken.push(Spoken { author: agent.id, inbound: false });
-                    state::message(&now, &said(Direction::Outbound), None)
+                    state::message(&now, said(Direction::Outbound), None)
                 }),
             };
             let Some(outcome) = outcome else { continue };

@@ -84,7 +84,7 @@ pub(crate) struct Said {
 }
 
 impl Said {
-    pub(super) fn entry(&self) -> Entry {
+    pub(super) fn entry(self) -> Entry {
         let kind = match self.direction {
             Direction::Inbound => "MessageAddedByCustomer",
             Direction::Outbound | Direction::Internal => "MessageAddedByAgent",
@@ -94,7 +94,7 @@ impl Said {
                 json!({ "messageId": self.id, "fromEndpoint": self.from_endpoint }),
             ))
             .by(self.author)
-            .telling(self.data.clone())
+            .telling(self.data)
     }
 }
 

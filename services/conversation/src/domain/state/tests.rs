@@ -27,7 +27,7 @@ fn said(direction: Direction) -> Said {
 }
 
 fn open() -> Standing {
-    create(Direction::Inbound, Some("s"), Some(queue()), None, &[]).standing
+    create(Direction::Inbound, Some("s"), Some(queue()), None, Vec::new()).standing
 }
 
 fn kinds(outcome: &Outcome) -> Vec<&'static str> {
@@ -45,7 +45,7 @@ fn a_conversation_begins_open_in_its_queue() {
         Some("s"),
         Some(queue()),
         None,
-        &[said(Direction::Inbound)],
+        vec![said(Direction::Inbound)],
     );
     assert_eq!(
         kinds(&outcome),
@@ -63,7 +63,7 @@ fn an_outbound_conversation_is_assigned_to_its_agent() {
         None,
         None,
         Some(named(1)),
-        &[said(Direction::Outbound)],
+        vec![said(Direction::Outbound)],
     );
     assert_eq!(
         kinds(&outcome),
@@ -115,7 +115,7 @@ fn a_closed_conversation_has_to_be_reopened_before_anything_else() {
 
 #[test]
 fn a_conversation_without_a_queue_is_reopened_into_the_default_one() {
-    let closed = close(&create(Direction::Outbound, None, None, Some(named(1)), &[]).standing).standing;
+    let closed = close(&create(Direction::Outbound, None, None, Some(named(1)), Vec::new()).standing).standing;
     let outcome = reopen(&closed, Some(queue()));
     assert_eq!(outcome.standing.queue, Some(queue()));
     assert_eq!(outcome.standing.agent, None);
@@ -125,13 +125,13 @@ fn a_conversation_without_a_queue_is_reopened_into_the_default_one() {
 #[test]
 fn what_the_end_user_writes_wakes_a_conversation() {
     let closed = close(&open()).standing;
-    let woken = message(&closed, &said(Direction::Inbound), None);
+    let woken = message(&closed, said(Direction::Inbound), None);
     assert_eq!(
         kinds(&woken),
         ["MessageAddedByCustomer", "ConversationReopened", "ConversationOffered"]
     );
     let pending = follow_up(&open(), in_an_hour()).unwrap().standing;
-    let woken = message(&pending, &said(Direction::Inbound), None);
+    let woken = message(&pending, said(Direction::Inbound), None);
     assert_eq!(kinds(&woken), ["MessageAddedByCustomer", "FollowupRemoved"]);
     assert_eq!(woken.standing.state, State::Open);
 }
@@ -139,7 +139,7 @@ fn what_the_end_user_writes_wakes_a_conversation() {
 #[test]
 fn what_an_agent_writes_wakes_nothing() {
     let closed = close(&open()).standing;
-    assert_eq!(message(&closed, &said(Direction::Outbound), None).standing, closed);
+    assert_eq!(message(&closed, said(Direction::Outbound), None).standing, closed);
 }
 
 #[test]
@@ -210,8 +210,8 @@ fn act(standing: &Standing, action: &Action) -> Result<Outcome, ConversationErro
         .unwrap()
     };
     match action {
-        Action::Inbound => Ok(message(standing, &said(Direction::Inbound), Some(queue()))),
-        Action::Outbound => Ok(message(standing, &said(Direction::Outbound), Some(queue()))),
+        Action::Inbound => Ok(message(standing, said(Direction::Inbound), Some(queue()))),
+        Action::Outbound => Ok(message(standing, said(Direction::Outbound), Some(queue()))),
         Action::Claim(agent, force) => claim(standing, named(*agent), *force),
         Action::Close => Ok(close(standing)),
         Action::Reopen => Ok(reopen(standing, Some(queue()))),
@@ -226,7 +226,7 @@ proptest! {
     /// Whoever reads only the log knows who has the conversation, whether it is over and whether it waits.
     #[test]
     fn the_log_tells_the_standing(actions in actions()) {
-        let created = create(Direction::Inbound, None, Some(queue()), None, &[]);
+        let created = create(Direction::Inbound, None, Some(queue()), None, Vec::new());
         let mut standing = created.standing;
         let (mut assigned, mut closed, mut waits) = (false, false, false);
         for action in actions {

@@ -124,7 +124,7 @@ impl Following {
         }
     }
 
-    fn tell(&mut self, chat: (OrgId, i64), sequence: i64, kind: &'static str, traceparent: Option<&str>, data: &Value) {
+    fn tell(&mut self, chat: (OrgId, i64), sequence: i64, kind: &'static str, traceparent: Option<&str>, data: String) {
         let ((org, id), events) = (chat, &mut self.events);
         events.orgs.push(org.0);
         events.chats.push(id);
@@ -132,7 +132,7 @@ impl Following {
         events.kinds.push(kind);
         events.sequences.push(sequence);
         events.traceparents.push(traceparent.map(str::to_owned));
-        events.data.push(data.to_string());
+        events.data.push(data);
     }
 }
 
@@ -194,18 +194,24 @@ impl Store {
             Self::resolve_escalation(org, trace, tx, &chat, status, by.as_deref()).await?;
         }
         let (id, mut sequence) = ((org, followed.id), chat.event_sequence);
-        let snapshot = chat.snapshot();
+        let snapshot = chat.snapshot().to_string();
         for said in said {
-            let mut data = json!({ "chat": snapshot });
-            data["message"] = said.data;
-            data["message"]["sender"] = Self::sender(org, tx, &chat, said.spoken).await?;
+            let mut message = said.data;
+            message["sender"] = Self::sender(org, tx, &chat, said.spoken).await?;
             let trace = said.traceparent.as_deref();
             sequence += 1;
-            following.tell(id, sequence, "chat.message_received", trace, &data);
+            let data = format!(r#"{{"chat":{snapshot},"message":{message}}}"#);
+            following.tell(id, sequence, "chat.message_received", trace, data);
         }
         if consequences.finished {
             sequence += 1;
-            following.tell(id, sequence, "chat.finished", trace, &json!({ "chat": snapshot }));
+            following.tell(
+                id,
+                sequence,
+                "chat.finished",
+                trace,
+                format!(r#"{{"chat":{snapshot}}}"#),
+            );
         }
         following.add(&followed, &chat, &consequences, sequence);
         Ok(())
