@@ -149,12 +149,13 @@ impl Access {
                 tokio::spawn(async move { access.ask(name, &key).await });
                 caller
             }
-            Some((caller, Age::Stale)) => match timeout(MOMENT, self.ask(name, key)).await {
+            // Boxed, here and below: a call whose key is known does not carry the question around.
+            Some((caller, Age::Stale)) => match timeout(MOMENT, Box::pin(self.ask(name, key))).await {
                 Ok(Ok(caller)) => caller,
                 Ok(Err(status)) if Kind::of(status.code()) != Kind::Unavailable => return Err(status),
                 Ok(Err(_)) | Err(_) => caller,
             },
-            None => self.ask(name, key).await?,
+            None => Box::pin(self.ask(name, key)).await?,
         };
         if caller.expires_at.is_some_and(|at| at <= time::now()) {
             return Err(not_valid());

@@ -129,11 +129,16 @@ impl Api {
             Some(Position::Best(rank, id)) => (i64::MAX, Some(Some((rank, id)))),
         };
         if !matches!(best, Some(Some(_))) {
-            let walk =
-                async |span| Store::search_walk(org, &self.db, (filters, Some(words)), before, span, limit).await;
-            let mut ids = walk(PROBE).await?;
-            if ids.len() <= size && count(ids.len()) * SPAN > count(size) * PROBE {
-                ids = walk(SPAN).await?;
+            let walk = async |before, span, limit| {
+                Store::search_walk(org, &self.db, (filters, Some(words)), before, span, limit).await
+            };
+            let mut ids = walk(before, PROBE, limit).await?;
+            let found = count(ids.len());
+            if found < limit
+                && found * SPAN > count(size) * PROBE
+                && let Some(reached) = Store::search_walked_to(org, &self.db, filters, before, PROBE).await?
+            {
+                ids.extend(walk(reached, SPAN - PROBE, limit - found).await?);
             }
             if ids.len() > size {
                 return Ok(newest(ids, size));
