@@ -138,6 +138,8 @@ impl Engine for Postgres {
             "unix_socket_directories=",
             // The services of a whole system, and tests in parallel, each with pools of their own.
             "max_connections=300",
+            // Creating and dropping databases waits for connections that have not said who they are.
+            "authentication_timeout=10s",
             "timezone=UTC",
             "log_timezone=UTC",
         ];
