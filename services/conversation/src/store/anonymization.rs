@@ -281,13 +281,18 @@ impl Anonymizer {
         chat: i64,
         of: Option<(&str, &str)>,
     ) -> Result<(), ConversationError> {
-        for (id, sequence) in Store::anonymize_escalations(org, tx, chat, of.map(|(_, id)| id)).await? {
-            let mut data = json!({ "kind": "chat", "escalationId": id, "chatId": chat });
-            if let Some((name, of)) = of {
-                data[name] = json!(of);
+        let mut after = Some(Uuid::nil());
+        while let Some(last) = after {
+            let page = Store::escalations_of(org, &mut *tx, chat, last).await?;
+            for (id, sequence) in Store::anonymize_escalations(org, tx, &page, of.map(|(_, id)| id)).await? {
+                let mut data = json!({ "kind": "chat", "escalationId": id, "chatId": chat });
+                if let Some((name, of)) = of {
+                    data[name] = json!(of);
+                }
+                self.tell(org, tx, TOLD[3], format!("escalations/{id}"), sequence, data)
+                    .await?;
             }
-            self.tell(org, tx, TOLD[3], format!("escalations/{id}"), sequence, data)
-                .await?;
+            after = page.last().copied();
         }
         Ok(())
     }
@@ -322,10 +327,26 @@ impl Anonymizer {
     /// about it; whether that was all.
     async fn forget(&self, org: OrgId, conversation: i64, mentioning: Option<&str>) -> Result<bool, Trouble> {
         self.outbox.wake();
-        let mut subjects = vec![format!("conversations/{conversation}"), format!("chats/{conversation}")];
+        let subjects = vec![format!("conversations/{conversation}"), format!("chats/{conversation}")];
         self.idempotency.erase(&self.db, org, &subjects[0], mentioning).await?;
-        let escalations = Store::escalations_of(org, &self.db, conversation).await?;
-        subjects.extend(escalations.iter().map(|id| format!("escalations/{id}")));
+        let mut all = self.forget_subjects(org, subjects, mentioning).await?;
+        let mut after = Some(Uuid::nil());
+        while let Some(last) = after {
+            let page = Store::escalations_of(org, &self.db, conversation, last).await?;
+            let subjects = page.iter().map(|id| format!("escalations/{id}")).collect();
+            all &= self.forget_subjects(org, subjects, mentioning).await?;
+            after = page.last().copied();
+        }
+        Ok(all)
+    }
+
+    /// Erases events about these subjects; whether that was all.
+    async fn forget_subjects(
+        &self,
+        org: OrgId,
+        subjects: Vec<String>,
+        mentioning: Option<&str>,
+    ) -> Result<bool, Trouble> {
         let mut all = true;
         for subject in subjects {
             let what = Erased {

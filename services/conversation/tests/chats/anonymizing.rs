@@ -160,6 +160,44 @@ async fn nothing_of_a_chat_is_left(_: PgPoolOptions, options: PgConnectOptions) 
 }
 
 #[sqlx::test(migrator = "conversation_service::MIGRATOR")]
+async fn however_often_a_chat_was_escalated_nothing_is_left(_: PgPoolOptions, options: PgConnectOptions) {
+    let scene = Scene::new(options).await;
+    let redis = Redis::start().await;
+    let _worker = scene.run_with(&redis).await;
+    let (end_user, _) = scene.secretive().await;
+    let (id, _) = scene.telling(end_user).await;
+    // More than one statement takes on; the last ones have told of it.
+    sqlx::query(
+        "with made as (
+             insert into conversation.escalations (org_id, id, conversation_id, status, reason, event_sequence,
+                                                   requested_by, created_at, resolved_at)
+             select org_id, gen_random_uuid(), conversation_id, 2, reason, 1, requested_by, created_at, now()
+             from conversation.escalations, generate_series(1, 501) where conversation_id = $1
+             returning org_id, id
+         )
+         insert into conversation.outbox (org_id, event_id, stream, type, subject, sequence, data)
+         select org_id, gen_random_uuid(), $2, 'escalation.created', 'escalations/' || id, 1, $3 from made
+         order by id desc limit 2",
+    )
+    .bind(id)
+    .bind(ESCALATIONS)
+    .bind(serde_json::json!({ "prompt": SECRET }).to_string())
+    .execute(&scene.world.db)
+    .await
+    .unwrap();
+    until(async || redis.stream(ESCALATIONS).await.len() == 3).await;
+
+    scene.anonymize(conversation(id)).await;
+    assert!(!scene.everything().await.contains(SECRET));
+    assert!(!redis.stream(ESCALATIONS).await.concat().contains(SECRET));
+    let told: i64 = sqlx::query_scalar("select count(*) from conversation.outbox where type = 'escalation.anonymized'")
+        .fetch_one(&scene.world.db)
+        .await
+        .unwrap();
+    assert_eq!(told, 502);
+}
+
+#[sqlx::test(migrator = "conversation_service::MIGRATOR")]
 async fn a_message_goes_from_what_was_told_of_an_escalation(_: PgPoolOptions, options: PgConnectOptions) {
     let scene = Scene::new(options).await;
     let redis = Redis::start().await;

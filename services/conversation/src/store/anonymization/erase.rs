@@ -40,24 +40,24 @@ impl Store {
         .await?)
     }
 
-    /// Numbers the events that tell what is erased of the escalations of a locked chat; with `mentioning`, of those that
-    /// this text was told of.
+    /// Numbers the events that tell what is erased of these escalations of a locked chat; with `mentioning`, of those
+    /// among them that this text was told of.
     pub(super) async fn anonymize_escalations(
         org: OrgId,
         tx: &mut PgConnection,
-        chat: i64,
+        escalations: &[Uuid],
         mentioning: Option<&str>,
     ) -> Result<Vec<(Uuid, i64)>, ConversationError> {
         let numbered = sqlx::query!(
             "update conversation.escalations e set event_sequence = event_sequence + 1
-             where e.org_id = $1 and e.conversation_id = $2
+             where e.org_id = $1 and e.id = any($2)
                    and ($3::text is null
                         or exists (select from conversation.outbox o
                                    where o.org_id = $1 and o.subject = 'escalations/' || e.id and o.type <> $4
                                          and strpos(o.data, $3) > 0))
              returning e.id, e.event_sequence",
             org.0,
-            chat,
+            escalations,
             mentioning,
             TOLD[3],
         )
@@ -66,16 +66,20 @@ impl Store {
         Ok(numbered.into_iter().map(|row| (row.id, row.event_sequence)).collect())
     }
 
-    /// The escalations of a chat.
+    /// The next escalations of a chat after this one, [`BATCH`] at most.
     pub(super) async fn escalations_of(
         org: OrgId,
         on: impl PgExecutor<'_>,
         chat: i64,
+        after: Uuid,
     ) -> Result<Vec<Uuid>, ConversationError> {
         Ok(sqlx::query_scalar!(
-            "select id from conversation.escalations where org_id = $1 and conversation_id = $2",
+            "select id from conversation.escalations
+             where org_id = $1 and conversation_id = $2 and id > $3 order by id limit $4",
             org.0,
             chat,
+            after,
+            BATCH,
         )
         .fetch_all(on)
         .await?)
