@@ -27,7 +27,9 @@ begin atomic
         || ',"tags":[' || case
                when (select true from conversation.conversation_tags ct
                      where ct.org_id = c.org_id and ct.conversation_id = c.id limit 1)
-               then (select string_agg('{"id":"' || t.id || '","name":' || to_json(t.name) || '}', ',' order by t.name)
+               -- What refers to deleted tags only has none either.
+               then (select coalesce(string_agg('{"id":"' || t.id || '","name":' || to_json(t.name) || '}', ','
+                                                order by t.name), '')
                      from conversation.conversation_tags ct
                      join conversation.tags t on t.org_id = ct.org_id and t.id = ct.tag_id
                      where ct.org_id = c.org_id and ct.conversation_id = c.id)

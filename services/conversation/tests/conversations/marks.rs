@@ -54,6 +54,39 @@ async fn a_tag_is_put_on_once_and_taken_off_once(_: PgPoolOptions, options: PgCo
 }
 
 #[sqlx::test(migrator = "conversation_service::MIGRATOR")]
+async fn a_conversation_goes_on_when_its_tags_are_deleted(_: PgPoolOptions, options: PgConnectOptions) {
+    let world = World::new(options).await;
+    let id = world.chat().await;
+    let awkward = "\"quoted\", \\ and\nbroken \u{1} ü";
+    let tags = [world.tag("plain", true).await, world.tag(awkward, true).await];
+    for tag in &tags {
+        ok!(world.change_conversation_tag(change(id, tag, false)));
+    }
+    let last = async || {
+        let told = world.told(id).await;
+        let (kind, data) = told.last().unwrap();
+        (kind.clone(), data["conversation"]["tags"].clone())
+    };
+    // What deleting one does: conversations keep their references.
+    let delete = async |id: &str| {
+        let deleted = sqlx::query("delete from conversation.tags where id = $1::uuid").bind(id);
+        assert_eq!(deleted.execute(&world.db).await.unwrap().rows_affected(), 1);
+    };
+    let [plain, other] = &tags;
+    let shown = json!([{ "id": other, "name": awkward }, { "id": plain, "name": "plain" }]);
+    assert_eq!(last().await, ("conversation.tag_added".to_owned(), shown));
+
+    delete(plain).await;
+    ok!(world.close_conversation(wire::CloseConversationRequest { id, user_id: None }));
+    let shown = json!([{ "id": other, "name": awkward }]);
+    assert_eq!(last().await, ("conversation.closed".to_owned(), shown));
+
+    delete(other).await;
+    ok!(world.reopen_conversation(wire::ReopenConversationRequest { id, user_id: None }));
+    assert_eq!(last().await.1, json!([]));
+}
+
+#[sqlx::test(migrator = "conversation_service::MIGRATOR")]
 async fn an_inactive_tag_can_be_taken_off_but_not_put_on(_: PgPoolOptions, options: PgConnectOptions) {
     let world = World::new(options).await;
     let id = world.chat().await;
