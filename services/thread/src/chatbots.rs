@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::RwLock;
@@ -70,6 +70,8 @@ struct Known {
     profile: Arc<Profile>,
     at: Instant,
     renewing: AtomicBool,
+    /// It may have changed: it is asked for again before it is used, unless settings is down.
+    doubted: AtomicBool,
 }
 
 type Cache = RwLock<HashMap<OrgId, HashMap<String, Known>>>;
@@ -80,6 +82,8 @@ pub(crate) struct Chatbots {
     settings: SettingsServiceClient<Link>,
     service_key: ServiceKey,
     known: Arc<Cache>,
+    /// How often this process was told of a change: an answer that was asked for before the last one is doubted.
+    told: Arc<AtomicU64>,
 }
 
 impl std::fmt::Debug for Chatbots {
@@ -94,6 +98,7 @@ impl Chatbots {
             settings: SettingsServiceClient::new(settings),
             service_key,
             known: Arc::default(),
+            told: Arc::default(),
         }
     }
 
@@ -107,19 +112,20 @@ impl Chatbots {
         let known = self.known.read().get(&org).and_then(|bots| {
             bots.get(chatbot_id).map(|known| {
                 let age = known.at.elapsed();
-                let renew = age > RENEW && !known.renewing.swap(true, Ordering::Relaxed);
-                (Arc::clone(&known.profile), age, renew)
+                let fresh = age < FRESH && !known.doubted.load(Ordering::Relaxed);
+                let renew = fresh && age > RENEW && !known.renewing.swap(true, Ordering::Relaxed);
+                (Arc::clone(&known.profile), age, fresh, renew)
             })
         });
         match known {
-            Some((profile, age, renew)) if age < FRESH => {
+            Some((profile, _, true, renew)) => {
                 if renew {
                     let (chatbots, id) = (self.clone(), chatbot_id.to_owned());
                     tokio::spawn(async move { chatbots.ask(org, &id).await });
                 }
                 Ok(profile)
             }
-            Some((profile, age, _)) if age < STALE => match timeout(MOMENT, self.ask(org, chatbot_id)).await {
+            Some((profile, age, ..)) if age < STALE => match timeout(MOMENT, self.ask(org, chatbot_id)).await {
                 Ok(Ok(profile)) => Ok(profile),
                 Ok(Err(status)) if status.code() != Code::Unavailable => Err(status),
                 Ok(Err(_)) | Err(_) => Ok(profile),
@@ -132,6 +138,7 @@ impl Chatbots {
         let request = GetChatbotProfileRequest {
             chatbot_id: chatbot_id.to_owned(),
         };
+        let told = self.told.load(Ordering::Acquire);
         let answer = self
             .settings
             .clone()
@@ -140,7 +147,7 @@ impl Chatbots {
         match answer {
             Ok(answer) => {
                 let profile = Arc::new(Profile::from(answer.into_inner()));
-                self.remember(org, chatbot_id, &profile);
+                self.remember(org, chatbot_id, &profile, told);
                 Ok(profile)
             }
             Err(status) if matches!(status.code(), Code::NotFound | Code::InvalidArgument) => {
@@ -156,7 +163,8 @@ impl Chatbots {
         }
     }
 
-    fn remember(&self, org: OrgId, chatbot_id: &str, profile: &Arc<Profile>) {
+    /// Keeps an answer that was asked for when this process had been `told` of so many changes.
+    fn remember(&self, org: OrgId, chatbot_id: &str, profile: &Arc<Profile>, told: u64) {
         let mut known = self.known.write();
         if known.values().map(HashMap::len).sum::<usize>() >= CACHED {
             known.clear();
@@ -167,6 +175,7 @@ impl Chatbots {
                 profile: Arc::clone(profile),
                 at: Instant::now(),
                 renewing: AtomicBool::new(false),
+                doubted: AtomicBool::new(self.told.load(Ordering::Acquire) != told),
             },
         );
     }
@@ -177,16 +186,89 @@ impl Chatbots {
         }
     }
 
-    /// Forgets what has changed, as soon as it is told. What is missed while Redis is down is renewed by age.
+    /// Doubts what has changed, as soon as it is told. What is missed while Redis is down is renewed by age.
     pub(crate) async fn follow(self, redis: redis::Config, stop: CancellationToken) -> anyhow::Result<()> {
-        events::listen(&redis, &stop, |notice| match notice {
-            Notice::Changed { org, kind, subject } if kind == "chatbot.changed" => {
-                self.forget(org, subject.strip_prefix("chatbots/").unwrap_or(&subject));
-            }
-            Notice::Changed { .. } => {}
-            Notice::Missed => self.known.write().clear(),
-        })
-        .await;
+        events::listen(&redis, &stop, |notice| self.hear(&notice)).await;
         Ok(())
+    }
+
+    fn hear(&self, notice: &Notice) {
+        if matches!(notice, Notice::Changed { kind, .. } if kind != "chatbot.changed") {
+            return;
+        }
+        let known = self.known.read();
+        self.told.fetch_add(1, Ordering::AcqRel);
+        let doubt = |known: &Known| known.doubted.store(true, Ordering::Relaxed);
+        match notice {
+            Notice::Changed { org, subject, .. } => {
+                let id = subject.strip_prefix("chatbots/").unwrap_or(subject);
+                known.get(org).and_then(|bots| bots.get(id)).into_iter().for_each(doubt);
+            }
+            Notice::Missed => known.values().flat_map(HashMap::values).for_each(doubt),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chatbots() -> (Chatbots, OrgId) {
+        // Nobody listens there: settings is down.
+        let settings = Link::remote("http://127.0.0.1:1").unwrap();
+        (
+            Chatbots::new(settings, ServiceKey::random()),
+            OrgId(uuid::Uuid::now_v7()),
+        )
+    }
+
+    fn profile(words: &str) -> Arc<Profile> {
+        Arc::new(Profile {
+            confirmation: Some(words.to_owned()),
+            ..Profile::default()
+        })
+    }
+
+    fn changed(org: OrgId, id: &str) -> Notice {
+        Notice::Changed {
+            org,
+            kind: "chatbot.changed".to_owned(),
+            subject: format!("chatbots/{id}"),
+        }
+    }
+
+    fn doubted(chatbots: &Chatbots, org: OrgId, id: &str) -> bool {
+        chatbots.known.read()[&org][id].doubted.load(Ordering::Relaxed)
+    }
+
+    #[tokio::test]
+    async fn while_settings_is_down_a_chatbot_that_changed_is_used_as_it_was_known() {
+        let (chatbots, org) = chatbots();
+        for notice in [changed(org, "known"), Notice::Missed] {
+            chatbots.remember(
+                org,
+                "known",
+                &profile("One moment."),
+                chatbots.told.load(Ordering::Acquire),
+            );
+            assert!(!doubted(&chatbots, org, "known"));
+            chatbots.hear(&notice);
+            assert!(doubted(&chatbots, org, "known"));
+            let known = chatbots.profile(org, "known").await.unwrap();
+            assert_eq!(known.confirmation.as_deref(), Some("One moment."));
+        }
+        let unknown = chatbots.profile(org, "unknown").await.unwrap_err();
+        assert_eq!(unknown.code(), Code::Unavailable);
+    }
+
+    #[tokio::test]
+    async fn a_change_is_doubted_for_one_chatbot_and_for_answers_under_way() {
+        let (chatbots, org) = chatbots();
+        let told = chatbots.told.load(Ordering::Acquire);
+        chatbots.remember(org, "other", &profile("One moment."), told);
+        chatbots.hear(&changed(org, "asked for"));
+        chatbots.remember(org, "asked for", &profile("before the change"), told);
+        assert!(doubted(&chatbots, org, "asked for"));
+        assert!(!doubted(&chatbots, org, "other"));
     }
 }
