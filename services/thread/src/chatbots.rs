@@ -218,7 +218,7 @@ mod tests {
         let settings = Link::remote("http://127.0.0.1:1").unwrap();
         (
             Chatbots::new(settings, ServiceKey::random()),
-            OrgId(uuid::Uuid::now_v7()),
+            OrgId(platform::id::random()),
         )
     }
 

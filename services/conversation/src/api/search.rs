@@ -16,7 +16,7 @@ use super::Api;
 use crate::domain::search::{Condition, Filters, Moment, Reference, Search, Tags, Values, Word, highlighted};
 use crate::domain::{ConversationError, field};
 use crate::store::Store;
-use crate::store::search::Words;
+use crate::store::search::{Probe, Ranking, Words};
 
 /// Hits on a page, when the caller does not say and at most.
 const PAGE: i32 = 50;
@@ -26,12 +26,12 @@ const TEXT: usize = 1000;
 const CONDITIONS: usize = 20;
 const VALUES: usize = 100;
 /// How many conversations tell whether words are common, and over how many a page of common words is looked for.
-const PROBE: i64 = 200;
+const PROBE: i64 = 100;
 const SPAN: i64 = 1500;
 /// How many spans a page of a search without words goes over; then it is a shorter page.
 const SPANS: usize = 20;
-/// The best of that many hits come first; when there are more, the newest.
-const RANKED: usize = 1000;
+/// The best come first when so many texts are found; when there are more, the newest.
+const RANKED: i64 = 1000;
 
 /// Where the next page starts.
 #[derive(Debug, Serialize, Deserialize)]
@@ -71,13 +71,8 @@ impl Api {
         let (words, (ids, next)) = if search.text.is_empty() {
             (None, self.by_conditions(org, &search.filters, position, size).await?)
         } else {
-            match Store::search_words(org, &self.db, &search).await? {
-                None => (None, Found::default()),
-                Some(words) => {
-                    let found = self.by_words(org, (&search.filters, &words), position, size).await?;
-                    (Some(words), found)
-                }
-            }
+            let (words, found) = self.by_words(org, &search, position, size).await?;
+            (Some(words), found)
         };
         Ok(Response::new(wire::SearchConversationsResponse {
             hits: self.hits(org, &ids, words.as_ref(), with_inner_hits).await?,
@@ -117,55 +112,53 @@ impl Api {
     async fn by_words(
         &self,
         org: OrgId,
-        what: (&Filters, &Words),
+        search: &Search,
         position: Option<Position>,
         size: usize,
-    ) -> Result<Found, ConversationError> {
-        let (filters, words) = what;
+    ) -> Result<(Words, Found), ConversationError> {
+        let filters = &search.filters;
         let limit = count(size + 1);
-        let (before, best) = match position {
-            None => (i64::MAX, Some(None)),
-            Some(Position::Newest(id)) => (id, None),
-            Some(Position::Best(rank, id)) => (i64::MAX, Some(Some((rank, id)))),
+        let (before, ranking) = match position {
+            None => (i64::MAX, Ranking::best_of(RANKED)),
+            Some(Position::Newest(id)) => (id, Ranking::newest_of(RANKED)),
+            // Hits that came since must not push the last ones out.
+            Some(Position::Best(rank, id)) => (i64::MAX, Ranking::best_after(2 * RANKED, rank, id)),
         };
-        if !matches!(best, Some(Some(_))) {
-            let walk = async |before, span, limit| {
-                Store::search_walk(org, &self.db, (filters, Some(words)), before, span, limit).await
-            };
-            let mut ids = walk(before, PROBE, limit).await?;
+        let words = if ranking.after.is_some() {
+            Store::search_words(org, &self.db, search).await?
+        } else {
+            let probe = Store::search_probe(org, &self.db, search, before, PROBE, limit).await?;
+            let Probe {
+                words,
+                mut ids,
+                reached,
+            } = probe;
             let found = count(ids.len());
-            if found < limit
-                && found * SPAN > count(size) * PROBE
-                && let Some(reached) = Store::search_walked_to(org, &self.db, filters, before, PROBE).await?
-            {
-                ids.extend(walk(reached, SPAN - PROBE, limit - found).await?);
+            if let Some(reached) = reached.filter(|_| found < limit && found * SPAN > count(size) * PROBE) {
+                let what = (filters, Some(&words));
+                ids.extend(Store::search_walk(org, &self.db, what, reached, SPAN - PROBE, limit - found).await?);
             }
             if ids.len() > size {
-                return Ok(newest(ids, size));
+                return Ok((words, newest(ids, size)));
             }
-        }
-        let most = match best {
-            None => limit,
-            Some(None) => count(RANKED + 1),
-            // Hits that came since must not push the last ones out.
-            Some(Some(_)) => count(2 * RANKED),
+            words
         };
-        let mut hits = Store::search_index(org, &self.db, what, before, most).await?;
-        let Some(after) = best.filter(|after| after.is_some() || hits.len() <= RANKED) else {
-            return Ok(newest(hits.into_iter().map(|(id, _)| id).collect(), size));
-        };
-        let order = |(id, rank): &(i64, f32), (other, than): &(i64, f32)| than.total_cmp(rank).then(other.cmp(id));
-        hits.sort_unstable_by(order);
-        if let Some((rank, id)) = after {
-            hits.retain(|hit| order(hit, &(id, rank)).is_gt());
+        if words.are_none() {
+            return Ok((words, Found::default()));
         }
-        let more = hits.len() > size;
+        let mut hits = Store::search_index(org, &self.db, (filters, &words), before, ranking, limit).await?;
+        let texts = hits.first().map_or(0, |hit| hit.texts);
+        // When there were too many texts to look at all of them, there are more conversations than these.
+        let more = hits.len() > size || texts >= ranking.newest;
         hits.truncate(size);
-        let next = hits
-            .last()
-            .filter(|_| more)
-            .map(|(id, rank)| Position::Best(*rank, *id));
-        Ok((hits.into_iter().map(|(id, _)| id).collect(), next))
+        let next = hits.last().filter(|_| more).map(|last| {
+            if texts <= ranking.ranked {
+                Position::Best(last.rank, last.id)
+            } else {
+                Position::Newest(last.id)
+            }
+        });
+        Ok((words, (hits.into_iter().map(|hit| hit.id).collect(), next)))
     }
 
     async fn hits(
@@ -177,25 +170,20 @@ impl Api {
     ) -> Result<Vec<wire::SearchHit>, ConversationError> {
         let mut hits: HashMap<i64, wire::SearchHit> = HashMap::new();
         if let Some(words) = words.filter(|_| !ids.is_empty()) {
-            let mut mark = |id, field: &str, headline: &str| {
-                let highlights = hits.entry(id).or_default().highlights.entry(field.to_owned());
-                highlights.or_default().fragments.push(highlighted(headline));
-            };
-            for (id, headline) in Store::found_subjects(org, &self.db, ids, words).await? {
-                mark(id, "subject", &headline);
-            }
-            let messages = Store::found_messages(org, &self.db, ids, words).await?;
-            if with_inner_hits {
-                for (conversation, id, headline) in messages {
-                    hits.entry(conversation).or_default().inner_hits.push(wire::InnerHit {
-                        id: id.to_string(),
-                        text: highlighted(&headline),
-                    });
-                }
-            } else {
-                for (conversation, _, headline) in messages {
-                    mark(conversation, "text", &headline);
-                }
+            for (conversation, message, headline) in Store::search_texts(org, &self.db, ids, words).await? {
+                let text = highlighted(&headline);
+                let hit = hits.entry(conversation).or_default();
+                let field = match message {
+                    Some(id) if with_inner_hits => {
+                        let id = id.to_string();
+                        hit.inner_hits.push(wire::InnerHit { id, text });
+                        continue;
+                    }
+                    Some(_) => "text",
+                    None => "subject",
+                };
+                let highlights = hit.highlights.entry(field.to_owned());
+                highlights.or_default().fragments.push(text);
             }
         }
         let hit = |&id| wire::SearchHit {

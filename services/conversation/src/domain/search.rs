@@ -7,7 +7,7 @@ use super::channel::Channel;
 use super::state::{Direction, State};
 
 /// A search: words, conditions or both.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Search {
     /// Empty: conditions alone decide.
     pub(crate) text: String,
@@ -17,7 +17,7 @@ pub(crate) struct Search {
 }
 
 /// Conditions on conversations.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Filters {
     /// Whether any condition suffices.
     pub(crate) any: bool,
@@ -25,7 +25,7 @@ pub(crate) struct Filters {
 }
 
 /// Which values a field may have.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Values<T> {
     Empty,
     NotEmpty,
@@ -61,7 +61,7 @@ pub(crate) enum Word {
 }
 
 /// How the tags of a conversation compare with a list of tags.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Tags {
     Empty,
     NotEmpty,
@@ -76,7 +76,7 @@ pub(crate) enum Tags {
 }
 
 /// One condition.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Condition {
     Reference(Reference, Values<Uuid>),
     Conversation(Values<i64>),
@@ -122,8 +122,8 @@ impl Word {
 }
 
 /// Stand before and after what was found, and nowhere else in a headline.
-const START: char = '\u{e000}';
-const STOP: char = '\u{e001}';
+pub(crate) const START: char = '\u{e000}';
+pub(crate) const STOP: char = '\u{e001}';
 const OPEN: &str = "<em class=\"highlight\">";
 const CLOSE: &str = "</em>";
 

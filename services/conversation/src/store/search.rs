@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::Store;
 use crate::domain::ConversationError;
-use crate::domain::search::{Condition, Filters, Reference, Search, Values};
+use crate::domain::search::{Condition, Filters, Reference, START, STOP, Search, Values};
 use filters::{push_condition, push_filters};
 
 mod filters;
@@ -18,38 +18,135 @@ type Sql = QueryBuilder<Postgres>;
 const INNER_HITS: i64 = 5;
 
 /// The words of a search in the database's form.
-#[derive(Debug)]
+#[derive(Debug, sqlx::FromRow)]
 pub(crate) struct Words {
-    /// What finds them.
+    /// What finds them; empty when nothing in the text is a word.
     query: String,
     /// What finds them as they stand.
     literal: String,
     /// What finds them, and perhaps others, in the index of texts.
     scope: String,
+    /// Whether the index finds others as well.
+    inexact: bool,
+}
+
+impl Words {
+    /// Whether nothing in the text is a word.
+    pub(crate) fn are_none(&self) -> bool {
+        self.query.is_empty()
+    }
+}
+
+/// How a search for words begins.
+#[derive(Debug, sqlx::FromRow)]
+pub(crate) struct Probe {
+    /// The words.
+    #[sqlx(flatten)]
+    pub(crate) words: Words,
+    /// The newest conversations that have them and fit, of those that were walked over, newest first.
+    pub(crate) ids: Vec<i64>,
+    /// Where the walk ended; `None` when there were no more conversations.
+    pub(crate) reached: Option<i64>,
+}
+
+/// Which hits a page is made of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ranking {
+    /// So many texts are looked at, the newest ones.
+    pub(crate) newest: i64,
+    /// The best come first when there are no more texts than this, otherwise the newest.
+    pub(crate) ranked: i64,
+    /// The page begins after this rank and conversation.
+    pub(crate) after: Option<(f32, i64)>,
+}
+
+impl Ranking {
+    /// The best first when no more than so many texts are found, otherwise the newest.
+    pub(crate) fn best_of(texts: i64) -> Self {
+        Self {
+            newest: texts + 1,
+            ranked: texts,
+            after: None,
+        }
+    }
+
+    /// The newest first.
+    pub(crate) fn newest_of(texts: i64) -> Self {
+        Self {
+            newest: texts,
+            ranked: 0,
+            after: None,
+        }
+    }
+
+    /// The best first of so many texts, below this rank and conversation.
+    pub(crate) fn best_after(texts: i64, rank: f32, id: i64) -> Self {
+        Self {
+            newest: texts,
+            ranked: texts,
+            after: Some((rank, id)),
+        }
+    }
+}
+
+/// A hit by the index of texts.
+#[derive(Debug, sqlx::FromRow)]
+pub(crate) struct Hit {
+    /// The conversation.
+    pub(crate) id: i64,
+    /// How well it fits; zero where the newest come first.
+    pub(crate) rank: f32,
+    /// How many texts were found in all, within what was looked at.
+    pub(crate) texts: i64,
+}
+
+/// A text that was found: its conversation, its message (`None`: the subject) and its headline.
+pub(crate) type Text = (i64, Option<Uuid>, String);
+
+/// The words a statement is about.
+#[derive(Clone, Copy, Debug)]
+enum Asked<'a> {
+    /// Known from before.
+    Known(&'a Words),
+    /// Those of the part `asked` of the same statement.
+    Here,
+}
+
+impl Asked<'_> {
+    fn push(self, sql: &mut Sql) {
+        match self {
+            Self::Known(words) => sql.push("(select ").push_bind(&words.query).push("::tsquery)"),
+            Self::Here => sql.push("(select asked.query from asked)"),
+        };
+    }
 }
 
 impl Store {
-    /// Prepares the words of a search; `None` when nothing in the text is a word.
+    /// Prepares the words of a search.
     pub(crate) async fn search_words(
         org: OrgId,
         on: impl PgExecutor<'_>,
         search: &Search,
-    ) -> Result<Option<Words>, ConversationError> {
-        let row = sqlx::query!(
-            r#"select query::text as "query!", literal::text as "literal!",
-                      conversation.search_scope($1, query)::text as "scope!"
-               from conversation.search_query($1, $2, $3)"#,
-            org.0,
-            search.text,
-            search.exact,
-        )
-        .fetch_one(on)
-        .await?;
-        Ok(Some(row).filter(|row| !row.query.is_empty()).map(|row| Words {
-            query: row.query,
-            literal: row.literal,
-            scope: row.scope,
-        }))
+    ) -> Result<Words, ConversationError> {
+        let mut sql = Sql::default();
+        push_asked(&mut sql, org, search);
+        sql.push("select ").push(WORDS).push(" from asked");
+        Ok(sql.build_query_as().fetch_one(on).await?)
+    }
+
+    /// The same, and a walk over the `span` newest conversations below `before`, by key, that stops when `limit` of them
+    /// fit.
+    pub(crate) async fn search_probe(
+        org: OrgId,
+        on: impl PgExecutor<'_>,
+        search: &Search,
+        before: i64,
+        span: i64,
+        limit: i64,
+    ) -> Result<Probe, ConversationError> {
+        let mut sql = Sql::default();
+        push_probe(&mut sql, org, search, before, span, limit);
+        Ok(sql.build_query_as().fetch_one(on).await?)
     }
 
     /// Walks over the `span` newest conversations below `before`, by key, and stops when `limit` of them fit: their ids,
@@ -63,7 +160,7 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<i64>, ConversationError> {
         let mut sql = Sql::default();
-        push_walk(&mut sql, org, (filters, words), before, span, limit);
+        push_walk(&mut sql, org, (filters, words.map(Asked::Known)), before, span, limit);
         Ok(sql.build_query_scalar().fetch_all(on).await?)
     }
 
@@ -80,50 +177,66 @@ impl Store {
         Ok(sql.build_query_scalar().fetch_optional(on).await?)
     }
 
-    /// The newest conversations below `before` that have the words and fit, through the index of texts, newest first, each
-    /// with how well it fits.
+    /// A page of the conversations below `before` that have the words and fit, through the index of texts.
     pub(crate) async fn search_index(
         org: OrgId,
         on: impl PgExecutor<'_>,
         (filters, words): (&Filters, &Words),
         before: i64,
+        ranking: Ranking,
         limit: i64,
-    ) -> Result<Vec<(i64, f32)>, ConversationError> {
+    ) -> Result<Vec<Hit>, ConversationError> {
         let mut sql = Sql::default();
-        push_index(&mut sql, org, (filters, words), before, limit);
+        push_index(&mut sql, org, (filters, words), before, ranking, limit);
         Ok(sql.build_query_as().fetch_all(on).await?)
     }
 
-    /// The subjects among these conversations' that have the words.
-    pub(crate) async fn found_subjects(
+    /// What has the words in these conversations: their subjects, and the newest messages of each, oldest first.
+    pub(crate) async fn search_texts(
         org: OrgId,
         on: impl PgExecutor<'_>,
         ids: &[i64],
         words: &Words,
-    ) -> Result<Vec<(i64, String)>, ConversationError> {
+    ) -> Result<Vec<Text>, ConversationError> {
         let mut sql = Sql::default();
-        push_subjects(&mut sql, org, ids, words);
+        push_texts(&mut sql, org, ids, words);
         Ok(sql.build_query_as().fetch_all(on).await?)
     }
+}
 
-    /// The newest messages of each of these conversations that have the words, oldest first: conversation, message and
-    /// headline.
-    pub(crate) async fn found_messages(
-        org: OrgId,
-        on: impl PgExecutor<'_>,
-        ids: &[i64],
-        words: &Words,
-    ) -> Result<Vec<(i64, Uuid, String)>, ConversationError> {
-        let mut sql = Sql::default();
-        push_messages(&mut sql, org, ids, words);
-        Ok(sql.build_query_as().fetch_all(on).await?)
-    }
+/// What is read of the part `asked` of a statement.
+const WORDS: &str =
+    "asked.query::text as query, asked.literal::text as literal, asked.scope::text as scope, asked.inexact";
+
+fn push_asked(sql: &mut Sql, org: OrgId, search: &Search) {
+    // Places and weights are not in the index of texts; their signs may stand in a word, too.
+    sql.push(
+        "with asked as materialized (
+             select q.query, q.literal, conversation.search_scope(",
+    )
+    .push_bind(org.0)
+    .push(", q.query) as scope, q.query::text ~ '[<:]' as inexact from conversation.search_query(")
+    .push_bind(org.0)
+    .push(", ")
+    .push_bind(search.text.clone())
+    .push(", ")
+    .push_bind(search.exact)
+    .push(") q) ");
+}
+
+fn push_probe(sql: &mut Sql, org: OrgId, search: &Search, before: i64, span: i64, limit: i64) {
+    push_asked(sql, org, search);
+    sql.push("select ").push(WORDS).push(", array(");
+    push_walk(sql, org, (&search.filters, Some(Asked::Here)), before, span, limit);
+    sql.push(") as ids, (");
+    push_walked_to(sql, org, &search.filters, before, span);
+    sql.push(") as reached from asked");
 }
 
 fn push_walk(
     sql: &mut Sql,
     org: OrgId,
-    (filters, words): (&Filters, Option<&Words>),
+    (filters, words): (&Filters, Option<Asked<'_>>),
     before: i64,
     span: i64,
     limit: i64,
@@ -137,13 +250,13 @@ fn push_walk(
     push_span(sql, org, filters, before, span);
     sql.push(" where ");
     if let Some(words) = words {
-        sql.push("(c.search @@ (select ").push_bind(&words.query);
-        // The offset keeps the comparison out of reach of the index of texts, which would be read for each row.
-        sql.push("::tsquery) or exists (select 1 from (select m.search from conversation.messages m where m.org_id = ")
+        sql.push("(c.search @@ ");
+        words.push(sql);
+        sql.push(" or exists (select 1 from conversation.messages m where m.org_id = ")
             .push_bind(org.0)
-            .push(" and m.conversation_id = c.id offset 0) m where m.search @@ (select ")
-            .push_bind(&words.query)
-            .push("::tsquery))) and ");
+            .push(" and m.conversation_id = c.id and m.search @@ ");
+        words.push(sql);
+        sql.push(" offset 0)) and ");
     }
     push_filters(sql, org, filters);
     sql.push(" order by c.id desc limit ").push_bind(limit);
@@ -154,28 +267,23 @@ fn push_walk(
 fn push_walk_over_texts(
     sql: &mut Sql,
     org: OrgId,
-    (filters, words): (&Filters, &Words),
+    (filters, words): (&Filters, Asked<'_>),
     before: i64,
     span: i64,
     limit: i64,
 ) {
-    // The offset keeps the words out of reach of the index of texts, which would find all of them to return the newest.
-    sql.push(
-        "with hit as materialized (select m.conversation_id as id from (
-             select m.conversation_id, m.search from conversation.messages m where m.org_id = ",
-    )
-    .push_bind(org.0)
-    .push(" and m.conversation_id < ")
-    .push_bind(before)
-    .push(" and m.conversation_id >= coalesce((select c.id from conversation.conversations c where c.org_id = ")
-    .push_bind(org.0)
-    .push(" and c.id < ")
-    .push_bind(before)
-    .push(" order by c.id desc offset ")
-    .push_bind(span - 1)
-    .push(" limit 1), 0) order by m.conversation_id desc offset 0) m where m.search @@ (select ")
-    .push_bind(&words.query)
-    .push("::tsquery)");
+    sql.push("with hit as materialized (select m.conversation_id as id from conversation.messages m where m.org_id = ")
+        .push_bind(org.0)
+        .push(" and m.conversation_id < ")
+        .push_bind(before)
+        .push(" and m.conversation_id >= coalesce((select c.id from conversation.conversations c where c.org_id = ")
+        .push_bind(org.0)
+        .push(" and c.id < ")
+        .push_bind(before)
+        .push(" order by c.id desc offset ")
+        .push_bind(span - 1)
+        .push(" limit 1), 0) and m.search @@ ");
+    words.push(sql);
     push_fits(sql, org, filters, "m.conversation_id");
     sql.push(" group by m.conversation_id order by m.conversation_id desc limit ")
         .push_bind(limit)
@@ -191,9 +299,9 @@ fn push_walk_over_texts(
         .push_bind(limit)
         .push("), 0) order by c.id desc limit ")
         .push_bind(span)
-        .push(") c where c.search @@ (select ")
-        .push_bind(&words.query)
-        .push("::tsquery) and ");
+        .push(") c where c.search @@ ");
+    words.push(sql);
+    sql.push(" and ");
     push_filters(sql, org, filters);
     sql.push(" order by c.id desc limit ")
         .push_bind(limit)
@@ -207,75 +315,99 @@ fn push_walked_to(sql: &mut Sql, org: OrgId, filters: &Filters, before: i64, spa
     sql.push(" having count(*) = ").push_bind(span);
 }
 
-fn push_index(sql: &mut Sql, org: OrgId, (filters, words): (&Filters, &Words), before: i64, limit: i64) {
-    let query = &words.query;
-    sql.push("select h.id, max(h.rank) from ((select m.conversation_id as id, max(ts_rank(m.search, (select ")
-        .push_bind(query)
-        .push("::tsquery))) as rank from conversation.messages m where m.org_id = ")
+fn push_index(
+    sql: &mut Sql,
+    org: OrgId,
+    (filters, words): (&Filters, &Words),
+    before: i64,
+    ranking: Ranking,
+    limit: i64,
+) {
+    // The offsets keep the order from the planner, which would read all texts by key, newest first.
+    sql.push("with hit as materialized (select h.id, h.search from (");
+    for (table, id) in [("messages", "t.conversation_id"), ("conversations", "t.id")] {
+        if table != "messages" {
+            sql.push(" union all ");
+        }
+        sql.push(format_args!(
+            "(select {id} as id, t.search from conversation.{table} t where t.org_id = "
+        ))
         .push_bind(org.0)
-        .push(" and m.conversation_id < ")
+        .push(format_args!(" and {id} < "))
         .push_bind(before)
-        .push(" and conversation.search_scope(m.org_id, m.search) @@ (select ")
+        .push(" and conversation.search_scope(t.org_id, t.search) @@ (select ")
         .push_bind(&words.scope)
-        .push("::tsquery) and m.search @@ (select ")
-        .push_bind(query)
         .push("::tsquery)");
-    push_fits(sql, org, filters, "m.conversation_id");
-    sql.push(" group by m.conversation_id order by m.conversation_id desc limit ")
-        .push_bind(limit)
-        .push(") union all (select c.id, ts_rank(c.search, (select ")
-        .push_bind(query)
-        .push("::tsquery)) from conversation.conversations c where c.org_id = ")
-        .push_bind(org.0)
-        .push(" and c.id < ")
-        .push_bind(before)
-        .push(" and conversation.search_scope(c.org_id, c.search) @@ (select ")
-        .push_bind(&words.scope)
-        .push("::tsquery) and c.search @@ (select ")
-        .push_bind(query)
-        .push("::tsquery)");
-    push_fits(sql, org, filters, "c.id");
-    sql.push(" order by c.id desc limit ")
-        .push_bind(limit)
-        .push(")) h group by h.id order by h.id desc limit ")
-        .push_bind(limit);
-}
-
-fn push_subjects(sql: &mut Sql, org: OrgId, ids: &[i64], words: &Words) {
-    sql.push("select s.id, s.headline from unnest(")
-        .push_bind(ids.to_vec())
+        if words.inexact {
+            sql.push(" and t.search @@ (select ")
+                .push_bind(&words.query)
+                .push("::tsquery)");
+        }
+        push_fits(sql, org, filters, id);
+        sql.push(" offset 0)");
+    }
+    sql.push(") h order by h.id desc limit ")
+        .push_bind(ranking.newest)
         .push(
-            "::bigint[]) as p (id) cross join lateral (
-                 select c.id, conversation.search_headline(conversation.search_config(c.language), c.subject, c.search, (select ",
+            "), counted as materialized (select count(*) as texts from hit)
+             select p.id, p.rank, counted.texts from (
+                 select hit.id, coalesce(max(case when (select counted.texts from counted) <= ",
         )
-        .push_bind(&words.query).push("::tsquery), (select ")
-        .push_bind(&words.literal).push("::tsquery), 'HighlightAll=true') as headline from conversation.conversations c where c.org_id = ")
-        .push_bind(org.0)
-        .push(" and c.id = p.id and c.search @@ (select ")
-        .push_bind(&words.query).push("::tsquery) offset 0) s");
+        .push_bind(ranking.ranked)
+        .push(" then ts_rank(hit.search, (select ")
+        .push_bind(&words.query)
+        .push("::tsquery)) end), 0) as rank from hit group by hit.id) p, counted where true");
+    if let Some((rank, id)) = ranking.after {
+        sql.push(" and (p.rank, p.id) < (")
+            .push_bind(rank)
+            .push(", ")
+            .push_bind(id)
+            .push(")");
+    }
+    sql.push(" order by p.rank desc, p.id desc limit ").push_bind(limit);
 }
 
-fn push_messages(sql: &mut Sql, org: OrgId, ids: &[i64], words: &Words) {
+fn push_texts(sql: &mut Sql, org: OrgId, ids: &[i64], words: &Words) {
     sql.push("select p.id, f.id, f.headline from unnest(")
         .push_bind(ids.to_vec())
         .push(
-            "::bigint[]) as p (id)
-             cross join lateral (select c.language from conversation.conversations c where c.org_id = ",
+            "::bigint[]) as p (id) cross join lateral (
+                 select c.language, c.subject, c.search from conversation.conversations c where c.org_id = ",
         )
         .push_bind(org.0)
-        .push(
-            " and c.id = p.id offset 0) c
-             cross join lateral (
-                 select m.id, m.position,
-                        conversation.search_headline(conversation.search_config(c.language), m.content, m.search, (select ",
-        )
-        .push_bind(&words.query).push("::tsquery), (select ")
-        .push_bind(&words.literal).push("::tsquery), 'MaxWords=35, MinWords=15') as headline from conversation.messages m where m.org_id = ")
+        .push(" and c.id = p.id offset 0) c cross join lateral (select null::uuid as id, 0 as position, ");
+    push_headline(sql, ("c.subject", "c.search"), words, "HighlightAll=true");
+    sql.push(" as headline where c.search @@ (select ")
+        .push_bind(&words.query)
+        .push("::tsquery) union all (select m.id, m.position, ");
+    push_headline(sql, ("m.content", "m.search"), words, "MaxWords=35, MinWords=15");
+    sql.push(" as headline from conversation.messages m where m.org_id = ")
         .push_bind(org.0)
         .push(" and m.conversation_id = p.id and m.search @@ (select ")
-        .push_bind(&words.query).push("::tsquery) order by m.position desc limit ")
+        .push_bind(&words.query)
+        .push("::tsquery) order by m.position desc limit ")
         .push_bind(INNER_HITS)
-        .push(") f order by p.id, f.position");
+        .push(")) f order by p.id, f.position");
+}
+
+/// A text with what was found in it marked. What stands there as it was asked for is marked alone.
+fn push_headline(sql: &mut Sql, (text, search): (&'static str, &'static str), words: &Words, options: &'static str) {
+    let push_marked = |sql: &mut Sql, config: &str, query: &str| {
+        sql.push(format_args!("ts_headline({config}, translate({text}, "))
+            .push_bind(format!("{START}{STOP}"))
+            .push(", ''), (select ")
+            .push_bind(query.to_owned())
+            .push("::tsquery), ")
+            .push_bind(format!("StartSel={START}, StopSel={STOP}, {options}"))
+            .push(")");
+    };
+    sql.push(format_args!("case when {search} @@ (select "))
+        .push_bind(&words.literal)
+        .push("::tsquery) then ");
+    push_marked(sql, "'pg_catalog.simple'", &words.literal);
+    sql.push(" else ");
+    push_marked(sql, "conversation.search_config(c.language)", &words.query);
+    sql.push(" end");
 }
 
 /// What narrows a walk from within, because it has an index of its own.

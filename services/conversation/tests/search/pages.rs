@@ -94,6 +94,27 @@ async fn words_that_were_common_once_are_found_to_the_last(_: PgPoolOptions, opt
 }
 
 #[sqlx::test(migrator = "conversation_service::MIGRATOR")]
+async fn a_conversation_of_many_texts_hides_none_below_it(_: PgPoolOptions, options: PgConnectOptions) {
+    let world = World::new(options).await;
+    let below = world.email("x", None, "one auk").await;
+    let long = world.email("y", None, "another auk").await;
+    for statement in [
+        "insert into conversation.conversations (org_id, type, channel, direction, state, state_updated_at, requester_id,
+                                                 created_at, updated_at)
+         select $1, 2, 7, 1, 1, now(), gen_random_uuid(), now(), now() from generate_series(1, 1100) where $2 > 0",
+        "insert into conversation.messages (org_id, conversation_id, position, id, type, direction, author_id, content_type,
+                                            content, created_at, search)
+         select $1, $2, n, gen_random_uuid(), 2, 1, gen_random_uuid(), 1, 'auk', now(),
+                conversation.search_vector('simple', 'auk')
+         from generate_series(2, 2000) n",
+    ] {
+        let query = sqlx::query(statement).bind(world.own.org.0).bind(long);
+        query.execute(&world.db).await.unwrap();
+    }
+    assert_eq!(pages(&world, words("auk")).await, [[long], [below]]);
+}
+
+#[sqlx::test(migrator = "conversation_service::MIGRATOR")]
 async fn conditions_alone_find_to_the_last(_: PgPoolOptions, options: PgConnectOptions) {
     let world = World::new(options).await;
     let oldest = world.email("x", None, "x").await;

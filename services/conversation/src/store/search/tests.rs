@@ -114,29 +114,38 @@ async fn no_search_reads_a_whole_table(pool: PgPool) {
                     conditions: Vec::new(),
                 },
             };
-            let words = Store::search_words(org, &pool, &search).await.unwrap().unwrap();
+            let words = Store::search_words(org, &pool, &search).await.unwrap();
+            assert_eq!(words.inexact, exact);
             for filters in &filters {
                 for span in [200, 1000] {
                     let mut sql = explain();
-                    push_walk(&mut sql, org, (filters, Some(&words)), before, span, 51);
+                    push_walk(&mut sql, org, (filters, Some(Asked::Known(&words))), before, span, 51);
+                    assert_uses_indexes(&pool, sql).await;
+                    let search = Search {
+                        filters: filters.clone(),
+                        ..search.clone()
+                    };
+                    let mut sql = explain();
+                    push_probe(&mut sql, org, &search, before, span, 51);
                     assert_uses_indexes(&pool, sql).await;
                 }
-                for limit in [51, 1001, 2000] {
+                for ranking in [
+                    Ranking::best_of(1000),
+                    Ranking::newest_of(1000),
+                    Ranking::best_after(2000, 0.1, 7),
+                ] {
                     let mut sql = explain();
-                    push_index(&mut sql, org, (filters, &words), before, limit);
+                    push_index(&mut sql, org, (filters, &words), before, ranking, 51);
                     assert_uses_indexes(&pool, sql).await;
                 }
             }
             let ids: Vec<i64> = (1..=50).collect();
             let mut sql = explain();
-            push_subjects(&mut sql, org, &ids, &words);
-            assert_uses_indexes(&pool, sql).await;
-            let mut sql = explain();
-            push_messages(&mut sql, org, &ids, &words);
+            push_texts(&mut sql, org, &ids, &words);
             assert_uses_indexes(&pool, sql).await;
         }
     }
-    // The rare words are found although a walk would not meet them.
+    // The rare words are found although a walk would not meet all of them.
     let search = Search {
         text: "rare".to_owned(),
         exact: false,
@@ -145,9 +154,15 @@ async fn no_search_reads_a_whole_table(pool: PgPool) {
             conditions: Vec::new(),
         },
     };
-    let words = Store::search_words(org, &pool, &search).await.unwrap().unwrap();
-    let found = Store::search_index(org, &pool, (&search.filters, &words), i64::MAX, 51)
+    let probe = Store::search_probe(org, &pool, &search, i64::MAX, 1000, 51)
+        .await
+        .unwrap();
+    assert_eq!(probe.ids.len(), 1);
+    assert!(probe.reached.is_some());
+    let (what, ranking) = ((&search.filters, &probe.words), Ranking::best_of(1000));
+    let found = Store::search_index(org, &pool, what, i64::MAX, ranking, 51)
         .await
         .unwrap();
     assert_eq!(found.len(), 2);
+    assert!(found.iter().all(|hit| hit.texts == 2 && hit.rank > 0.0));
 }
