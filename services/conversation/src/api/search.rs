@@ -16,7 +16,7 @@ use super::Api;
 use crate::domain::search::{Condition, Filters, Moment, Reference, Search, Tags, Values, Word, highlighted};
 use crate::domain::{ConversationError, field};
 use crate::store::Store;
-use crate::store::search::{Probe, Ranking, Words};
+use crate::store::search::Words;
 
 /// Hits on a page, when the caller does not say and at most.
 const PAGE: i32 = 50;
@@ -26,11 +26,11 @@ const TEXT: usize = 1000;
 const CONDITIONS: usize = 20;
 const VALUES: usize = 100;
 /// How many conversations tell whether words are common, and over how many a page of common words is looked for.
-const PROBE: i64 = 100;
-const SPAN: i64 = 1500;
+const PROBE: i64 = 200;
+const SPAN: i64 = 2000;
 /// How many spans a page of a search without words goes over; then it is a shorter page.
 const SPANS: usize = 20;
-/// The best come first when so many texts are found; when there are more, the newest.
+/// The best come first unless more texts are found than this; then the newest do.
 const RANKED: i64 = 1000;
 
 /// Where the next page starts.
@@ -118,47 +118,55 @@ impl Api {
     ) -> Result<(Words, Found), ConversationError> {
         let filters = &search.filters;
         let limit = count(size + 1);
-        let (before, ranking) = match position {
-            None => (i64::MAX, Ranking::best_of(RANKED)),
-            Some(Position::Newest(id)) => (id, Ranking::newest_of(RANKED)),
-            // Hits that came since must not push the last ones out.
-            Some(Position::Best(rank, id)) => (i64::MAX, Ranking::best_after(2 * RANKED, rank, id)),
-        };
-        let words = if ranking.after.is_some() {
-            Store::search_words(org, &self.db, search).await?
-        } else {
-            let probe = Store::search_probe(org, &self.db, search, before, PROBE, limit).await?;
-            let Probe {
-                words,
-                mut ids,
-                reached,
-            } = probe;
-            let found = count(ids.len());
-            if let Some(reached) = reached.filter(|_| found < limit && found * SPAN > count(size) * PROBE) {
-                let what = (filters, Some(&words));
-                ids.extend(Store::search_walk(org, &self.db, what, reached, SPAN - PROBE, limit - found).await?);
+        let (before, may_rank) = match position {
+            None => (i64::MAX, true),
+            Some(Position::Newest(id)) => (id, false),
+            Some(Position::Best(rank, id)) => {
+                let words = Store::search_words(org, &self.db, search).await?;
+                let found = self.best(org, (filters, &words), Some((rank, id)), size).await?;
+                return Ok((words, found));
             }
-            if ids.len() > size {
-                return Ok((words, newest(ids, size)));
-            }
-            words
         };
+        let probe = Store::search_probe(org, &self.db, search, before, PROBE, limit).await?;
+        let (words, mut ids) = (probe.words, probe.ids);
         if words.are_none() {
             return Ok((words, Found::default()));
         }
-        let mut hits = Store::search_index(org, &self.db, (filters, &words), before, ranking, limit).await?;
-        let texts = hits.first().map_or(0, |hit| hit.texts);
-        // When there were too many texts to look at all of them, there are more conversations than these.
-        let more = hits.len() > size || texts >= ranking.newest;
-        hits.truncate(size);
-        let next = hits.last().filter(|_| more).map(|last| {
-            if texts <= ranking.ranked {
-                Position::Best(last.rank, last.id)
-            } else {
-                Position::Newest(last.id)
+        let found = count(ids.len());
+        let common = found < limit && found * SPAN > count(size) * PROBE;
+        if let Some(reached) = probe.reached.filter(|_| common) {
+            let what = (filters, Some(&words));
+            ids.extend(Store::search_walk(org, &self.db, what, reached, SPAN - PROBE, limit - found).await?);
+        }
+        if ids.len() <= size {
+            let what = (filters, &words);
+            let texts;
+            (ids, texts) = Store::search_newest(org, &self.db, what, before, limit).await?;
+            if may_rank && texts <= RANKED {
+                let found = self.best(org, what, None, size).await?;
+                return Ok((words, found));
             }
-        });
-        Ok((words, (hits.into_iter().map(|hit| hit.id).collect(), next)))
+        }
+        Ok((words, newest(ids, size)))
+    }
+
+    /// Best first, after this rank and conversation.
+    async fn best(
+        &self,
+        org: OrgId,
+        what: (&Filters, &Words),
+        after: Option<(f32, i64)>,
+        size: usize,
+    ) -> Result<Found, ConversationError> {
+        // Hits that came since must not push the last ones out.
+        let mut hits = Store::search_best(org, &self.db, what, 2 * RANKED, after, count(size + 1)).await?;
+        let more = hits.len() > size;
+        hits.truncate(size);
+        let next = hits
+            .last()
+            .filter(|_| more)
+            .map(|(id, rank)| Position::Best(*rank, *id));
+        Ok((hits.into_iter().map(|(id, _)| id).collect(), next))
     }
 
     async fn hits(

@@ -49,57 +49,6 @@ pub(crate) struct Probe {
     pub(crate) reached: Option<i64>,
 }
 
-/// Which hits a page is made of.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Ranking {
-    /// So many texts are looked at, the newest ones.
-    pub(crate) newest: i64,
-    /// The best come first when there are no more texts than this, otherwise the newest.
-    pub(crate) ranked: i64,
-    /// The page begins after this rank and conversation.
-    pub(crate) after: Option<(f32, i64)>,
-}
-
-impl Ranking {
-    /// The best first when no more than so many texts are found, otherwise the newest.
-    pub(crate) fn best_of(texts: i64) -> Self {
-        Self {
-            newest: texts + 1,
-            ranked: texts,
-            after: None,
-        }
-    }
-
-    /// The newest first.
-    pub(crate) fn newest_of(texts: i64) -> Self {
-        Self {
-            newest: texts,
-            ranked: 0,
-            after: None,
-        }
-    }
-
-    /// The best first of so many texts, below this rank and conversation.
-    pub(crate) fn best_after(texts: i64, rank: f32, id: i64) -> Self {
-        Self {
-            newest: texts,
-            ranked: texts,
-            after: Some((rank, id)),
-        }
-    }
-}
-
-/// A hit by the index of texts.
-#[derive(Debug, sqlx::FromRow)]
-pub(crate) struct Hit {
-    /// The conversation.
-    pub(crate) id: i64,
-    /// How well it fits; zero where the newest come first.
-    pub(crate) rank: f32,
-    /// How many texts were found in all, within what was looked at.
-    pub(crate) texts: i64,
-}
-
 /// A text that was found: its conversation, its message (`None`: the subject) and its headline.
 pub(crate) type Text = (i64, Option<Uuid>, String);
 
@@ -177,17 +126,32 @@ impl Store {
         Ok(sql.build_query_scalar().fetch_optional(on).await?)
     }
 
-    /// A page of the conversations below `before` that have the words and fit, through the index of texts.
-    pub(crate) async fn search_index(
+    /// The newest conversations below `before` that have the words and fit, through the index of texts, newest first; and
+    /// how many texts were found in all.
+    pub(crate) async fn search_newest(
         org: OrgId,
         on: impl PgExecutor<'_>,
-        (filters, words): (&Filters, &Words),
+        what: (&Filters, &Words),
         before: i64,
-        ranking: Ranking,
         limit: i64,
-    ) -> Result<Vec<Hit>, ConversationError> {
+    ) -> Result<(Vec<i64>, i64), ConversationError> {
         let mut sql = Sql::default();
-        push_index(&mut sql, org, (filters, words), before, ranking, limit);
+        push_newest(&mut sql, org, what, before, limit);
+        Ok(sql.build_query_as().fetch_one(on).await?)
+    }
+
+    /// The conversations that fit the words best, of those with the newest `texts` that have them: each with how well it
+    /// does, best first, after this rank and conversation.
+    pub(crate) async fn search_best(
+        org: OrgId,
+        on: impl PgExecutor<'_>,
+        what: (&Filters, &Words),
+        texts: i64,
+        after: Option<(f32, i64)>,
+        limit: i64,
+    ) -> Result<Vec<(i64, f32)>, ConversationError> {
+        let mut sql = Sql::default();
+        push_best(&mut sql, org, what, texts, after, limit);
         Ok(sql.build_query_as().fetch_all(on).await?)
     }
 
@@ -315,49 +279,21 @@ fn push_walked_to(sql: &mut Sql, org: OrgId, filters: &Filters, before: i64, spa
     sql.push(" having count(*) = ").push_bind(span);
 }
 
-fn push_index(
-    sql: &mut Sql,
-    org: OrgId,
-    (filters, words): (&Filters, &Words),
-    before: i64,
-    ranking: Ranking,
-    limit: i64,
-) {
-    // The offsets keep the order from the planner, which would read all texts by key, newest first.
-    sql.push("with hit as materialized (select h.id, h.search from (");
-    for (table, id) in [("messages", "t.conversation_id"), ("conversations", "t.id")] {
-        if table != "messages" {
-            sql.push(" union all ");
-        }
-        sql.push(format_args!(
-            "(select {id} as id, t.search from conversation.{table} t where t.org_id = "
-        ))
-        .push_bind(org.0)
-        .push(format_args!(" and {id} < "))
-        .push_bind(before)
-        .push(" and conversation.search_scope(t.org_id, t.search) @@ (select ")
-        .push_bind(&words.scope)
-        .push("::tsquery)");
-        if words.inexact {
-            sql.push(" and t.search @@ (select ")
-                .push_bind(&words.query)
-                .push("::tsquery)");
-        }
-        push_fits(sql, org, filters, id);
-        sql.push(" offset 0)");
-    }
+fn push_newest(sql: &mut Sql, org: OrgId, what: (&Filters, &Words), before: i64, limit: i64) {
+    sql.push("with hit as materialized (");
+    push_hits(sql, org, what, before, false);
+    sql.push(") select array(select hit.id from hit group by hit.id order by hit.id desc limit ")
+        .push_bind(limit)
+        .push("), (select count(*) from hit)");
+}
+
+fn push_best(sql: &mut Sql, org: OrgId, what: (&Filters, &Words), texts: i64, after: Option<(f32, i64)>, limit: i64) {
+    sql.push("select p.id, p.rank from (select h.id, max(h.rank) as rank from (select * from (");
+    push_hits(sql, org, what, i64::MAX, true);
     sql.push(") h order by h.id desc limit ")
-        .push_bind(ranking.newest)
-        .push(
-            "), counted as materialized (select count(*) as texts from hit)
-             select p.id, p.rank, counted.texts from (
-                 select hit.id, coalesce(max(case when (select counted.texts from counted) <= ",
-        )
-        .push_bind(ranking.ranked)
-        .push(" then ts_rank(hit.search, (select ")
-        .push_bind(&words.query)
-        .push("::tsquery)) end), 0) as rank from hit group by hit.id) p, counted where true");
-    if let Some((rank, id)) = ranking.after {
+        .push_bind(texts)
+        .push(") h group by h.id) p where true");
+    if let Some((rank, id)) = after {
         sql.push(" and (p.rank, p.id) < (")
             .push_bind(rank)
             .push(", ")
@@ -365,6 +301,37 @@ fn push_index(
             .push(")");
     }
     sql.push(" order by p.rank desc, p.id desc limit ").push_bind(limit);
+}
+
+/// The texts with the words in conversations below `before` that fit, through the index of texts: each by the `id` of its
+/// conversation, and with its `rank`.
+fn push_hits(sql: &mut Sql, org: OrgId, (filters, words): (&Filters, &Words), before: i64, ranked: bool) {
+    for (table, id) in [("messages", "t.conversation_id"), ("conversations", "t.id")] {
+        if table != "messages" {
+            sql.push(" union all ");
+        }
+        sql.push(format_args!("(select {id} as id"));
+        if ranked {
+            sql.push(", ts_rank(t.search, (select ")
+                .push_bind(&words.query)
+                .push("::tsquery)) as rank");
+        }
+        sql.push(format_args!(" from conversation.{table} t where t.org_id = "))
+            .push_bind(org.0)
+            .push(format_args!(" and {id} < "))
+            .push_bind(before)
+            .push(" and conversation.search_scope(t.org_id, t.search) @@ (select ")
+            .push_bind(&words.scope)
+            .push("::tsquery)");
+        if words.inexact {
+            sql.push(" and t.search @@ (select ")
+                .push_bind(&words.query)
+                .push("::tsquery)");
+        }
+        push_fits(sql, org, filters, id);
+        // The offset keeps the order from the planner, which would read all texts by key, newest first.
+        sql.push(" offset 0)");
+    }
 }
 
 fn push_texts(sql: &mut Sql, org: OrgId, ids: &[i64], words: &Words) {

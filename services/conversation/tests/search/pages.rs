@@ -111,7 +111,7 @@ async fn a_conversation_of_many_texts_hides_none_below_it(_: PgPoolOptions, opti
         let query = sqlx::query(statement).bind(world.own.org.0).bind(long);
         query.execute(&world.db).await.unwrap();
     }
-    assert_eq!(pages(&world, words("auk")).await, [[long], [below]]);
+    assert_eq!(pages(&world, words("auk")).await, [[long, below]]);
 }
 
 #[sqlx::test(migrator = "conversation_service::MIGRATOR")]

@@ -129,13 +129,13 @@ async fn no_search_reads_a_whole_table(pool: PgPool) {
                     push_probe(&mut sql, org, &search, before, span, 51);
                     assert_uses_indexes(&pool, sql).await;
                 }
-                for ranking in [
-                    Ranking::best_of(1000),
-                    Ranking::newest_of(1000),
-                    Ranking::best_after(2000, 0.1, 7),
-                ] {
+                let what = (filters, &words);
+                let mut sql = explain();
+                push_newest(&mut sql, org, what, before, 51);
+                assert_uses_indexes(&pool, sql).await;
+                for after in [None, Some((0.1, 7))] {
                     let mut sql = explain();
-                    push_index(&mut sql, org, (filters, &words), before, ranking, 51);
+                    push_best(&mut sql, org, what, 2000, after, 51);
                     assert_uses_indexes(&pool, sql).await;
                 }
             }
@@ -159,10 +159,10 @@ async fn no_search_reads_a_whole_table(pool: PgPool) {
         .unwrap();
     assert_eq!(probe.ids.len(), 1);
     assert!(probe.reached.is_some());
-    let (what, ranking) = ((&search.filters, &probe.words), Ranking::best_of(1000));
-    let found = Store::search_index(org, &pool, what, i64::MAX, ranking, 51)
-        .await
-        .unwrap();
-    assert_eq!(found.len(), 2);
-    assert!(found.iter().all(|hit| hit.texts == 2 && hit.rank > 0.0));
+    let what = (&search.filters, &probe.words);
+    let (newest, texts) = Store::search_newest(org, &pool, what, i64::MAX, 51).await.unwrap();
+    assert_eq!((newest.len(), texts), (2, 2));
+    let best = Store::search_best(org, &pool, what, 1000, None, 51).await.unwrap();
+    assert_eq!(best.len(), 2);
+    assert!(best.iter().all(|(_, rank)| *rank > 0.0));
 }
