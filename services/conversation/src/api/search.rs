@@ -25,8 +25,8 @@ const TEXT: usize = 1000;
 /// Most conditions of a search, and most values of a condition.
 const CONDITIONS: usize = 20;
 const VALUES: usize = 100;
-/// How many conversations tell whether words are common, and over how many a page of common words is looked for.
-const PROBE: i64 = 200;
+/// How many conversations are looked at first to tell whether words are common, and how many to fill a page with them.
+const PROBE: i64 = 150;
 const SPAN: i64 = 2000;
 /// How many spans a page of a search without words goes over; then it is a shorter page.
 const SPANS: usize = 20;
@@ -95,13 +95,11 @@ impl Api {
         let mut ids = Vec::new();
         for _ in 0..SPANS {
             let missing = count(size + 1 - ids.len());
-            ids.extend(Store::search_walk(org, &self.db, (filters, None), before, SPAN, missing).await?);
-            if ids.len() > size {
-                return Ok(newest(ids, size));
-            }
-            match Store::search_walked_to(org, &self.db, filters, before, SPAN).await? {
+            let walk = Store::search_walk(org, &self.db, (filters, None), before, SPAN, missing).await?;
+            ids.extend(walk.ids);
+            match walk.reached {
                 Some(id) => before = id,
-                None => return Ok((ids, None)),
+                None => return Ok(newest(ids, size)),
             }
         }
         Ok((ids, Some(Position::Newest(before))))
@@ -128,15 +126,22 @@ impl Api {
             }
         };
         let probe = Store::search_probe(org, &self.db, search, before, PROBE, limit).await?;
-        let (words, mut ids) = (probe.words, probe.ids);
+        let (words, mut walk) = (probe.words, probe.walk);
         if words.are_none() {
             return Ok((words, Found::default()));
         }
-        let found = count(ids.len());
-        let common = found < limit && found * SPAN > count(size) * PROBE;
-        if let Some(reached) = probe.reached.filter(|_| common) {
-            let what = (filters, Some(&words));
-            ids.extend(Store::search_walk(org, &self.db, what, reached, SPAN - PROBE, limit - found).await?);
+        let mut ids = walk.ids;
+        let mut walked = PROBE;
+        // Farther as long as the page may be filled that way. That words come in clusters is what the factor is for.
+        while let Some(reached) = walk.reached
+            && walked < SPAN
+            && 2 * count(ids.len()) * SPAN > count(size) * walked
+        {
+            let span = (2 * walked).min(SPAN - walked);
+            let missing = limit - count(ids.len());
+            walk = Store::search_walk(org, &self.db, (filters, Some(&words)), reached, span, missing).await?;
+            ids.append(&mut walk.ids);
+            walked += span;
         }
         if ids.len() <= size {
             let what = (filters, &words);

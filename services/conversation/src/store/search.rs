@@ -16,6 +16,8 @@ type Sql = QueryBuilder<Postgres>;
 
 /// Messages that a hit shows at most, newest first.
 const INNER_HITS: i64 = 5;
+/// So many ids are sent unsorted.
+const SENT: i64 = 2000;
 
 /// The words of a search in the database's form.
 #[derive(Debug, sqlx::FromRow)]
@@ -37,16 +39,24 @@ impl Words {
     }
 }
 
+/// What a walk over the newest conversations found.
+#[derive(Debug, sqlx::FromRow)]
+pub(crate) struct Walk {
+    /// Those that fit, newest first.
+    pub(crate) ids: Vec<i64>,
+    /// Where the next one begins; `None` when there were enough that fit, or no more conversations.
+    pub(crate) reached: Option<i64>,
+}
+
 /// How a search for words begins.
 #[derive(Debug, sqlx::FromRow)]
 pub(crate) struct Probe {
     /// The words.
     #[sqlx(flatten)]
     pub(crate) words: Words,
-    /// The newest conversations that have them and fit, of those that were walked over, newest first.
-    pub(crate) ids: Vec<i64>,
-    /// Where the walk ended; `None` when there were no more conversations.
-    pub(crate) reached: Option<i64>,
+    /// The first walk.
+    #[sqlx(flatten)]
+    pub(crate) walk: Walk,
 }
 
 /// A text that was found: its conversation, its message (`None`: the subject) and its headline.
@@ -77,14 +87,13 @@ impl Store {
         on: impl PgExecutor<'_>,
         search: &Search,
     ) -> Result<Words, ConversationError> {
-        let mut sql = Sql::default();
+        let mut sql = Sql::new("with ");
         push_asked(&mut sql, org, search);
-        sql.push("select ").push(WORDS).push(" from asked");
+        sql.push(" select ").push(WORDS).push(" from asked");
         Ok(sql.build_query_as().fetch_one(on).await?)
     }
 
-    /// The same, and a walk over the `span` newest conversations below `before`, by key, that stops when `limit` of them
-    /// fit.
+    /// The same, with the walk that a search for them begins with.
     pub(crate) async fn search_probe(
         org: OrgId,
         on: impl PgExecutor<'_>,
@@ -93,13 +102,19 @@ impl Store {
         span: i64,
         limit: i64,
     ) -> Result<Probe, ConversationError> {
-        let mut sql = Sql::default();
-        push_probe(&mut sql, org, search, before, span, limit);
+        let mut sql = Sql::new("with ");
+        push_asked(&mut sql, org, search);
+        sql.push(", ");
+        push_walk(&mut sql, org, (&search.filters, Some(Asked::Here)), before, span, limit);
+        sql.push(" select ")
+            .push(WORDS)
+            .push(", ")
+            .push(WALK)
+            .push(" from asked, walk");
         Ok(sql.build_query_as().fetch_one(on).await?)
     }
 
-    /// Walks over the `span` newest conversations below `before`, by key, and stops when `limit` of them fit: their ids,
-    /// newest first.
+    /// Walks over the `span` newest conversations below `before`, by key, and stops when `limit` of them fit.
     pub(crate) async fn search_walk(
         org: OrgId,
         on: impl PgExecutor<'_>,
@@ -107,23 +122,12 @@ impl Store {
         before: i64,
         span: i64,
         limit: i64,
-    ) -> Result<Vec<i64>, ConversationError> {
-        let mut sql = Sql::default();
-        push_walk(&mut sql, org, (filters, words.map(Asked::Known)), before, span, limit);
-        Ok(sql.build_query_scalar().fetch_all(on).await?)
-    }
-
-    /// Where a walk over `span` conversations ended; `None` when there were no more of them.
-    pub(crate) async fn search_walked_to(
-        org: OrgId,
-        on: impl PgExecutor<'_>,
-        filters: &Filters,
-        before: i64,
-        span: i64,
-    ) -> Result<Option<i64>, ConversationError> {
-        let mut sql = Sql::default();
-        push_walked_to(&mut sql, org, filters, before, span);
-        Ok(sql.build_query_scalar().fetch_optional(on).await?)
+    ) -> Result<Walk, ConversationError> {
+        let mut sql = Sql::new("with ");
+        let what = (filters, words.map(Asked::Known));
+        push_walk(&mut sql, org, what, before, span, limit);
+        sql.push(" select ").push(WALK).push(" from walk");
+        Ok(sql.build_query_as().fetch_one(on).await?)
     }
 
     /// The newest conversations below `before` that have the words and fit, through the index of texts, newest first; and
@@ -137,7 +141,11 @@ impl Store {
     ) -> Result<(Vec<i64>, i64), ConversationError> {
         let mut sql = Sql::default();
         push_newest(&mut sql, org, what, before, limit);
-        Ok(sql.build_query_as().fetch_one(on).await?)
+        let (mut ids, texts): (Vec<i64>, i64) = sql.build_query_as().fetch_one(on).await?;
+        ids.sort_unstable_by(|one, other| other.cmp(one));
+        ids.dedup();
+        ids.truncate(usize::try_from(limit).unwrap_or_default());
+        Ok((ids, texts))
     }
 
     /// The conversations that fit the words best, of those with the newest `texts` that have them: each with how well it
@@ -168,14 +176,15 @@ impl Store {
     }
 }
 
-/// What is read of the part `asked` of a statement.
+/// What is read of the parts `asked` and `walk` of a statement.
 const WORDS: &str =
     "asked.query::text as query, asked.literal::text as literal, asked.scope::text as scope, asked.inexact";
+const WALK: &str = "walk.ids, walk.reached";
 
 fn push_asked(sql: &mut Sql, org: OrgId, search: &Search) {
     // Places and weights are not in the index of texts; their signs may stand in a word, too.
     sql.push(
-        "with asked as materialized (
+        "asked as materialized (
              select q.query, q.literal, conversation.search_scope(",
     )
     .push_bind(org.0)
@@ -185,19 +194,23 @@ fn push_asked(sql: &mut Sql, org: OrgId, search: &Search) {
     .push_bind(search.text.clone())
     .push(", ")
     .push_bind(search.exact)
-    .push(") q) ");
+    .push(") q)");
 }
 
-fn push_probe(sql: &mut Sql, org: OrgId, search: &Search, before: i64, span: i64, limit: i64) {
-    push_asked(sql, org, search);
-    sql.push("select ").push(WORDS).push(", array(");
-    push_walk(sql, org, (&search.filters, Some(Asked::Here)), before, span, limit);
-    sql.push(") as ids, (");
-    push_walked_to(sql, org, &search.filters, before, span);
-    sql.push(") as reached from asked");
+fn push_walk(sql: &mut Sql, org: OrgId, what: (&Filters, Option<Asked<'_>>), before: i64, span: i64, limit: i64) {
+    sql.push("walked as materialized (select array(");
+    push_fitting(sql, org, what, before, span, limit);
+    sql.push(") as ids), walk as (select walked.ids, case when cardinality(walked.ids) < ")
+        .push_bind(limit)
+        .push(" then (select min(c.id) from ");
+    push_span(sql, org, what.0, before, span);
+    sql.push(" having count(*) = ")
+        .push_bind(span)
+        .push(") end as reached from walked)");
 }
 
-fn push_walk(
+/// The ids of those that fit, newest first.
+fn push_fitting(
     sql: &mut Sql,
     org: OrgId,
     (filters, words): (&Filters, Option<Asked<'_>>),
@@ -273,18 +286,18 @@ fn push_walk_over_texts(
         .push_bind(limit);
 }
 
-fn push_walked_to(sql: &mut Sql, org: OrgId, filters: &Filters, before: i64, span: i64) {
-    sql.push("select min(c.id) from ");
-    push_span(sql, org, filters, before, span);
-    sql.push(" having count(*) = ").push_bind(span);
-}
-
 fn push_newest(sql: &mut Sql, org: OrgId, what: (&Filters, &Words), before: i64, limit: i64) {
-    sql.push("with hit as materialized (");
+    sql.push("with hit as materialized (select coalesce(array_agg(h.id), '{}') as ids from (");
     push_hits(sql, org, what, before, false);
-    sql.push(") select array(select hit.id from hit group by hit.id order by hit.id desc limit ")
+    // To sort few of them costs more here than to send them.
+    sql.push(") h) select case when cardinality(hit.ids) <= ")
+        .push_bind(SENT)
+        .push(
+            " then hit.ids else array(
+                  select of.id from unnest(hit.ids) as of (id) group by of.id order by of.id desc limit ",
+        )
         .push_bind(limit)
-        .push("), (select count(*) from hit)");
+        .push(") end, cardinality(hit.ids)::bigint from hit");
 }
 
 fn push_best(sql: &mut Sql, org: OrgId, what: (&Filters, &Words), texts: i64, after: Option<(f32, i64)>, limit: i64) {

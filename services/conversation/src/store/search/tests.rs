@@ -93,10 +93,12 @@ async fn no_search_reads_a_whole_table(pool: PgPool) {
         for filters in &filters {
             for span in [200, 1000] {
                 let mut sql = explain();
-                push_walk(&mut sql, org, (filters, None), before, span, 51);
+                push_fitting(&mut sql, org, (filters, None), before, span, 51);
                 assert_uses_indexes(&pool, sql).await;
                 let mut sql = explain();
-                push_walked_to(&mut sql, org, filters, before, span);
+                sql.push("with ");
+                push_walk(&mut sql, org, (filters, None), before, span, 51);
+                sql.push(" select ").push(WALK).push(" from walk");
                 assert_uses_indexes(&pool, sql).await;
             }
         }
@@ -119,14 +121,14 @@ async fn no_search_reads_a_whole_table(pool: PgPool) {
             for filters in &filters {
                 for span in [200, 1000] {
                     let mut sql = explain();
-                    push_walk(&mut sql, org, (filters, Some(Asked::Known(&words))), before, span, 51);
+                    push_fitting(&mut sql, org, (filters, Some(Asked::Known(&words))), before, span, 51);
                     assert_uses_indexes(&pool, sql).await;
-                    let search = Search {
-                        filters: filters.clone(),
-                        ..search.clone()
-                    };
                     let mut sql = explain();
-                    push_probe(&mut sql, org, &search, before, span, 51);
+                    sql.push("with ");
+                    push_asked(&mut sql, org, &search);
+                    sql.push(", ");
+                    push_walk(&mut sql, org, (filters, Some(Asked::Here)), before, span, 51);
+                    sql.push(" select ").push(WALK).push(" from walk");
                     assert_uses_indexes(&pool, sql).await;
                 }
                 let what = (filters, &words);
@@ -157,8 +159,8 @@ async fn no_search_reads_a_whole_table(pool: PgPool) {
     let probe = Store::search_probe(org, &pool, &search, i64::MAX, 1000, 51)
         .await
         .unwrap();
-    assert_eq!(probe.ids.len(), 1);
-    assert!(probe.reached.is_some());
+    assert_eq!(probe.walk.ids.len(), 1);
+    assert!(probe.walk.reached.is_some());
     let what = (&search.filters, &probe.words);
     let (newest, texts) = Store::search_newest(org, &pool, what, i64::MAX, 51).await.unwrap();
     assert_eq!((newest.len(), texts), (2, 2));
