@@ -114,6 +114,8 @@ impl Db {
             // Every query starts from an index. Plans are kept, and one that was made while a table was still empty
             // would go on reading all of it.
             ("enable_seqscan", "off"),
+            // No statement runs as long as it takes to compile one.
+            ("jit", "off"),
             ("statement_timeout", "2000"),
             ("lock_timeout", "2000"),
             ("idle_in_transaction_session_timeout", "10000"),

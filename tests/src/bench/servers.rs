@@ -107,9 +107,9 @@ impl Servers {
 
     async fn drained(&mut self) -> Result<bool> {
         let waiting: bool = sqlx::query_scalar(
-            "select exists (select from thread.outbox where stream_id is null)
-                 or exists (select from settings.outbox where stream_id is null)
-                 or exists (select from conversation.outbox where stream_id is null)",
+            "select exists (select from thread.outbox_unpublished)
+                 or exists (select from settings.outbox_unpublished)
+                 or exists (select from conversation.outbox_unpublished)",
         )
         .fetch_one(&mut self.database)
         .await?;

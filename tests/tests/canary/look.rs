@@ -19,7 +19,7 @@ impl Places {
     pub(crate) async fn until_published(system: &System) {
         let mut database = connect(system.database_url()).await;
         until("every event is published", async || {
-            let waiting: i64 = sqlx::query_scalar("select count(*) from conversation.outbox where stream_id is null")
+            let waiting: i64 = sqlx::query_scalar("select count(*) from conversation.outbox_unpublished")
                 .fetch_one(&mut database)
                 .await
                 .unwrap();

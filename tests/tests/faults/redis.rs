@@ -76,7 +76,7 @@ async fn each_is_told_once(system: &mut System, threads: usize) {
         "select (select count(*) from settings.lead_mails) as mails,
                 (select count(*) from settings.inbox) as effects,
                 (select count(*) from settings.parked_events) as parked,
-                (select count(*) from thread.outbox where stream_id is null) as untold",
+                (select count(*) from thread.outbox_unpublished) as untold",
     )
     .fetch_one(&mut database)
     .await

@@ -6,6 +6,8 @@ use sqlx::PgPool;
 fn the_infrastructure_tables_are_those_of_every_context() {
     let shared = include_str!("../../../platform/sql/infrastructure.sql").replace("{schema}", "conversation");
     assert_eq!(include_str!("../../migrations/0001_infrastructure.sql"), shared);
+    let shared = include_str!("../../../platform/sql/published.sql").replace("{schema}", "conversation");
+    assert_eq!(include_str!("../../migrations/0012_published.sql"), shared);
 }
 
 #[sqlx::test(migrator = "conversation_service::MIGRATOR")]
@@ -17,8 +19,8 @@ async fn every_index_of_a_business_table_begins_with_the_organization(pool: PgPo
          where t.relnamespace = 'conversation'::regnamespace
            and case when i.indkey[0] = 0 then pg_get_expr(i.indexprs, t.oid) not like 'conversation.search_scope(org_id,%'
                     else a.attname <> 'org_id' end
-           and t.relname not in ('outbox', 'inbox', 'inbox_subjects', 'parked_events', 'leases', 'relay_streams',
-                                 'idempotency_keys', '_sqlx_migrations')
+           and t.relname not in ('outbox', 'inbox', 'inbox_subjects', 'parked_events', 'leases', 'outbox_batches',
+                                 'outbox_position', 'relay_streams', 'idempotency_keys', '_sqlx_migrations')
          order by 1",
     )
     .fetch_all(&pool)

@@ -64,7 +64,7 @@ impl Erasure {
         Self {
             schema,
             redis,
-            // Rows that the relay has in its hands are left for the next time: it may hold them in another order.
+            // Rows that somebody else has in his hands are left for the next time: he may hold them in another order.
             scrub: format!(
                 "with picked as (
                      select id from {schema}.outbox where {says_more} order by id limit {BATCH} for update skip locked
@@ -79,11 +79,20 @@ impl Erasure {
                  select count(*) from scrubbed"
             ),
             left: format!("select exists (select from {schema}.outbox where {says_more})"),
+            // A row that an earlier release has published says itself where, until the relay has read it.
             scrubbed: format!(
-                "select id, stream, stream_id,
-                        (extract(epoch from clock_timestamp() - created_at) * 1000)::bigint as age
-                 from {schema}.outbox
-                 where org_id = $1 and subject = $2 and data = 'null' and id > $3 order by id limit {BATCH}"
+                "select event.id, event.stream, coalesce(place.stream_id, event.stream_id),
+                        (extract(epoch from clock_timestamp() - event.created_at) * 1000)::bigint as age
+                 from (select * from {schema}.outbox
+                       where org_id = $1 and subject = $2 and data = 'null' and id > $3 order by id limit {BATCH}) as event
+                 left join lateral (
+                     select batch.stream_ids[array_position(batch.events, event.id)] as stream_id
+                     from {schema}.outbox_batches batch
+                     where batch.last_event >= event.id and batch.first_event <= event.id
+                           and event.id = any (batch.events)
+                     order by batch.last_event limit 1
+                 ) as place on true
+                 order by event.id"
             ),
             newest: format!(
                 "select stream, last_stream_id from {schema}.relay_streams where last_stream_id is not null"
@@ -91,7 +100,7 @@ impl Erasure {
         }
     }
 
-    /// Takes the data out of the outbox, and drops the events that were parked. `Ok(false)`: the relay was busy with some
+    /// Takes the data out of the outbox, and drops the events that were parked. `Ok(false)`: somebody was busy with some
     /// of them, which takes another call.
     ///
     /// # Errors
@@ -124,8 +133,8 @@ impl Erasure {
     /// Deletes the entries that still say what [`Erasure::scrub`] has taken out of the outbox. `Ok(false)`: not all of
     /// them can be deleted yet, because the relay has events of the subject to publish.
     ///
-    /// An entry is looked for between the moment when its event was recorded and its place in the row: a relay that died
-    /// in between has published it a second time.
+    /// An entry is looked for between the moment when its event was recorded and the place that was noted last: a relay that
+    /// died in between has published it a second time.
     ///
     /// # Errors
     /// When the database or Redis fails. What was done until then stays done.

@@ -43,7 +43,7 @@ async fn an_entry_carries_the_event_and_what_it_is_filtered_by(_: PgPoolOptions,
     let [(id, fields)] = entries.as_slice() else {
         panic!("{entries:?}");
     };
-    let row = sqlx::query("select stream_id, event_id::text from producer.outbox")
+    let row = sqlx::query("select stream_ids[1], event_id::text from producer.outbox_batches, producer.outbox")
         .fetch_one(&site.db)
         .await
         .unwrap();
@@ -65,6 +65,7 @@ async fn what_is_recorded_while_redis_is_down_is_delivered_afterwards(_: PgPoolO
     let consumer = site.consumer(Ledger::new());
     site.record("threads/1", 1).await;
     site.until_effects("threads/1", &[1]).await;
+    until(async || site.published().await == 1).await;
     site.redis.kill().await;
     site.record_all("threads/1", 2..=50).await;
     assert_eq!(site.published().await, 1);

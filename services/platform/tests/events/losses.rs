@@ -6,18 +6,22 @@ use platform::events::Stream;
 use sqlx::Row as _;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
-use crate::support::{Ledger, Site, until};
+use crate::support::{Ledger, Site, execute, until};
 
 async fn flush(site: &Site) {
     let () = site.redis.ask(redis::cmd("FLUSHALL")).await;
 }
 
-/// The stream id of each outbox row.
+/// The stream id of each event that was published.
 async fn stream_ids(site: &Site) -> BTreeMap<i64, Option<String>> {
-    let rows = sqlx::query("select sequence, stream_id from producer.outbox")
-        .fetch_all(&site.db)
-        .await
-        .unwrap();
+    let rows = sqlx::query(
+        "select sequence, place.stream_id
+         from producer.outbox_batches b, unnest(b.events, b.stream_ids) as place (event, stream_id)
+         join producer.outbox o on o.id = place.event",
+    )
+    .fetch_all(&site.db)
+    .await
+    .unwrap();
     rows.iter().map(|row| (row.get(0), row.get(1))).collect()
 }
 
@@ -133,6 +137,36 @@ async fn a_loss_while_no_relay_ran_is_noticed_by_the_next_one(_: PgPoolOptions, 
 }
 
 #[sqlx::test(migrations = false)]
+async fn what_a_relay_found_lost_before_it_died_is_published_by_the_next_one(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let site = Site::new(options).await;
+    let relay = site.relay();
+    site.record_all("escalations/1", 1..=3).await;
+    site.record_all("threads/1", 1..=3).await;
+    until(async || site.published().await == 6).await;
+    relay.stop().await;
+    execute(
+        &site.db,
+        "update producer.outbox_batches set lost = true, stream_ids = array_fill(null::text, array[cardinality(events)])
+         where stream = 'handoff:events'",
+    )
+    .await;
+    assert_eq!(site.count("producer.outbox_unpublished").await, 3);
+    let relay = site.relay();
+    until(async || site.redis.length(Stream::Events).await == 6).await;
+    until(async || site.published().await == 6).await;
+    assert_eq!(site.redis.length(Stream::Escalations).await, 3);
+    assert_eq!(
+        site.count("producer.outbox_batches where array_position(stream_ids, null) > 0")
+            .await,
+        0
+    );
+    relay.stop().await;
+}
+
+#[sqlx::test(migrations = false)]
 async fn a_stream_that_somebody_deleted_comes_back(_: PgPoolOptions, options: PgConnectOptions) {
     let site = Site::new(options).await;
     let relay = site.relay();
@@ -155,15 +189,18 @@ async fn a_stream_that_somebody_deleted_comes_back(_: PgPoolOptions, options: Pg
 async fn what_is_older_than_a_day_is_not_published_again(_: PgPoolOptions, options: PgConnectOptions) {
     let site = Site::new(options).await;
     let relay = site.relay();
-    site.record_all("escalations/1", 1..=4).await;
-    until(async || site.published().await == 4).await;
-    // As if the first two had been published the day before yesterday.
+    site.record_all("escalations/1", 1..=2).await;
+    until(async || site.published().await == 2).await;
+    // As if these had been published the day before yesterday.
     sqlx::query(
-        "update producer.outbox set created_at = now() - interval '48 hours', stream_id = '1000-' || sequence where sequence <= 2",
+        "update producer.outbox_batches set published_at = now() - interval '48 hours',
+                stream_ids = array(select '1000-' || event from unnest(events) as event)",
     )
     .execute(&site.db)
     .await
     .unwrap();
+    site.record_all("escalations/1", 3..=4).await;
+    until(async || site.published().await == 4).await;
     flush(&site).await;
     until(async || site.redis.length(Stream::Escalations).await == 2).await;
     until(async || site.published().await == 4).await;

@@ -7,6 +7,7 @@ mod delivery;
 mod erasing;
 mod failures;
 mod feed;
+mod gaps;
 mod housekeeping;
 mod losses;
 mod notices;

@@ -182,7 +182,11 @@ impl Site {
     pub(crate) async fn new(options: PgConnectOptions) -> Self {
         let db = Db::with_options(options.clone(), "test", 16);
         for schema in ["producer", "consumer"] {
-            let tables = include_str!("../../sql/infrastructure.sql").replace("{schema}", schema);
+            let tables = concat!(
+                include_str!("../../sql/infrastructure.sql"),
+                include_str!("../../sql/published.sql")
+            )
+            .replace("{schema}", schema);
             execute(&db, &format!("create schema {schema}; {tables}")).await;
         }
         execute(
@@ -288,7 +292,8 @@ impl Site {
     }
 
     pub(crate) async fn published(&self) -> i64 {
-        self.count("producer.outbox where stream_id is not null").await
+        let events = self.count("producer.outbox where id not in (select id from producer.outbox_unpublished)");
+        events.await
     }
 
     /// The effects on a subject, in the order in which they happened.

@@ -6,6 +6,8 @@ use sqlx::PgPool;
 fn the_infrastructure_tables_are_those_of_every_context() {
     let shared = include_str!("../../../platform/sql/infrastructure.sql").replace("{schema}", "settings");
     assert_eq!(include_str!("../../migrations/0001_infrastructure.sql"), shared);
+    let shared = include_str!("../../../platform/sql/published.sql").replace("{schema}", "settings");
+    assert_eq!(include_str!("../../migrations/0003_published.sql"), shared);
 }
 
 #[sqlx::test(migrator = "settings_service::MIGRATOR")]
@@ -15,8 +17,8 @@ async fn every_index_of_a_business_table_begins_with_the_organization(pool: PgPo
          join pg_class t on t.oid = i.indrelid
          join pg_attribute a on a.attrelid = t.oid and a.attnum = i.indkey[0]
          where t.relnamespace = 'settings'::regnamespace and a.attname <> 'org_id'
-           and t.relname not in ('outbox', 'inbox', 'inbox_subjects', 'parked_events', 'leases', 'relay_streams',
-                                 'idempotency_keys', '_sqlx_migrations')
+           and t.relname not in ('outbox', 'inbox', 'inbox_subjects', 'parked_events', 'leases', 'outbox_batches',
+                                 'outbox_position', 'relay_streams', 'idempotency_keys', '_sqlx_migrations')
          order by 1",
     )
     .fetch_all(&pool)

@@ -35,14 +35,20 @@ fn purges(schema: &str) -> [(&'static str, String); 5] {
     [
         (
             "outbox",
-            // Its rows come in order of time: looking at the first ones is enough and needs no index of its own. A row
+            // Batches come in order of time: looking at the first ones is enough and needs no index of its own. A row
             // outlives its entry, which could not be erased without it.
             format!(
-                "delete from {schema}.outbox where id = any (array(
-                     select id from (select * from {schema}.outbox order by id limit {BATCH}) as oldest
-                     where stream_id is not null and created_at < now() - interval '7 days'
-                           and split_part(stream_id, '-', 1)::float8 / 1000
-                               < extract(epoch from now() - interval '7 days 10 minutes')))"
+                "with old as (
+                     delete from {schema}.outbox_batches where id = any (array(
+                         select id
+                         from (select *, sum(cardinality(events)) over (order by id) - cardinality(events) as before
+                               from (select * from {schema}.outbox_batches order by id limit {BATCH}) as oldest) as oldest
+                         where before < {BATCH} and not lost and published_at < now() - interval '7 days'
+                               and split_part(stream_ids[cardinality(stream_ids)], '-', 1)::float8 / 1000
+                                   < extract(epoch from now() - interval '7 days 10 minutes')))
+                     returning events
+                 )
+                 delete from {schema}.outbox where id = any (array(select unnest(events) from old))"
             ),
         ),
         ("inbox", by_time("inbox", "at", "14 days")),
@@ -92,7 +98,7 @@ async fn measure(db: &Db, schema: &'static str) -> Result<(), sqlx::Error> {
     // Counted to a bound: the figure is for alerts, and a large backlog must not make it dear.
     let statement = format!(
         "select count(*)::float8, coalesce(extract(epoch from now() - min(created_at)), 0)::float8
-         from (select created_at from {schema}.outbox where stream_id is null order by id limit 10000) as waiting"
+         from (select created_at from {schema}.outbox_unpublished limit 10000) as waiting"
     );
     let row = db::statement(&statement).fetch_one(db).await?;
     metrics::gauge!(names::UNPUBLISHED, "context" => schema).set(row.try_get::<f64, _>(0)?);

@@ -11,6 +11,7 @@ use redis::aio::MultiplexedConnection;
 use sqlx::{PgConnection, Row as _};
 use uuid::Uuid;
 
+use super::republish::literal;
 use super::{BATCH, Trouble, bounded, names};
 use crate::db;
 use crate::events::Stream;
@@ -31,6 +32,8 @@ pub(super) struct Carrier {
     last: HashMap<Stream, Id>,
     /// What was lost is not back yet.
     recovering: bool,
+    /// There may be lost events: nobody has looked yet.
+    behind: bool,
     /// Nothing has ever been published: what is missing is not lost.
     new: bool,
 }
@@ -56,6 +59,7 @@ impl Carrier {
             epoch_key: format!("handoff:epoch:{schema}"),
             last: HashMap::new(),
             recovering: false,
+            behind: true,
             new: inserted.rows_affected() > 0,
         };
         for row in rows {
@@ -95,8 +99,18 @@ impl Carrier {
         }
     }
 
-    /// Notes that the backlog is published.
-    pub(super) async fn recovered(&mut self, redis: &mut MultiplexedConnection) -> Result<(), Trouble> {
+    /// Whether lost events may have to be published first.
+    pub(super) fn is_behind(&self) -> bool {
+        self.behind
+    }
+
+    /// Notes that there are lost events: another relay may have found them.
+    pub(super) fn fall_behind(&mut self) {
+        self.recovering = true;
+    }
+
+    /// Notes that what was lost is published again.
+    pub(super) async fn caught_up(&mut self, redis: &mut MultiplexedConnection) -> Result<(), Trouble> {
         if self.recovering {
             let () = redis::cmd("DEL")
                 .arg(recovering_key(self.schema))
@@ -104,12 +118,17 @@ impl Carrier {
                 .await?;
             self.recovering = false;
         }
+        self.behind = false;
         Ok(())
     }
 
-    /// Notes the newest entry of a stream.
-    pub(super) fn published(&mut self, stream: Stream, last: Id) {
-        self.last.insert(stream, last);
+    /// Notes the newest entries, in the order of [`Stream::ALL`].
+    pub(super) fn published(&mut self, last: &[Option<String>; 2]) {
+        for (stream, last) in Stream::ALL.into_iter().zip(last) {
+            if let Some(last) = last.as_ref().and_then(|last| last.parse().ok()) {
+                self.last.insert(stream, last);
+            }
+        }
     }
 
     /// Whether nothing was lost since the last look.
@@ -123,7 +142,7 @@ impl Carrier {
         Ok(self.owns(answers.next()) && answers.all(|entries| is_there(&entries)))
     }
 
-    /// Makes everything that is gone unpublished again, and begins a new epoch.
+    /// Notes everything that is gone as lost, and begins a new epoch.
     pub(super) async fn recover(
         &mut self,
         pg: &mut PgConnection,
@@ -133,11 +152,12 @@ impl Carrier {
         // First in Redis, last in PostgreSQL: another loss meanwhile, or the end of this process, makes them differ again.
         let epoch = crate::id::random();
         self.recovering = true;
+        self.behind = true;
         let mut pipe = redis::pipe();
         pipe.cmd("SET").arg(&self.epoch_key).arg(epoch.to_string()).ignore();
         self.tell_recovering(&mut pipe);
         let () = pipe.query_async(redis).await?;
-        let (lost, last) = self.unpublish_missing(pg, redis, lease).await?;
+        let (lost, last) = self.find_missing(pg, redis, lease).await?;
         let update = format!(
             "update {}.relay_streams as known set epoch = $1, last_stream_id = last.id
              from unnest($2::text[], $3::text[]) as last (stream, id) where known.stream = last.stream and {}",
@@ -173,23 +193,25 @@ impl Carrier {
     }
 
     /// Looks for every event of the last day, newest first. Says how many are gone, and the newest entries that are not.
-    async fn unpublish_missing(
+    async fn find_missing(
         &self,
         pg: &mut PgConnection,
         redis: &mut MultiplexedConnection,
         lease: &Lease,
     ) -> Result<(u64, HashMap<Stream, Id>), Trouble> {
         let schema = self.schema;
+        // As many batches as have about so many events, and at least one.
         let select = format!(
-            "select id, stream, stream_id,
-                    created_at > now() - interval '{WINDOW}'
-                    or split_part(stream_id, '-', 1)::float8 / 1000 > extract(epoch from now() - interval '{WINDOW}')
-             from {schema}.outbox where id < $1 and stream_id is not null order by id desc limit {BATCH}"
+            "select id, stream, stream_ids, published_at > now() - interval '{WINDOW}'
+             from (select *, sum(cardinality(stream_ids)) over (order by id desc) - cardinality(stream_ids) as before
+                   from (select id, stream, stream_ids, published_at from {schema}.outbox_batches
+                         where id < $1 order by id desc limit {BATCH}) as batch) as batch
+             where before < {BATCH} order by id desc"
         );
-        let clear = format!(
-            "update {schema}.outbox as event set stream_id = null
-             from unnest($1::bigint[], $2::text[]) as gone (id, stream_id)
-             where event.id = gone.id and event.stream_id = gone.stream_id and {}",
+        let lose = format!(
+            "update {schema}.outbox_batches as batch set stream_ids = left_over.ids::text[], lost = true
+             from unnest($1::bigint[], $2::text[]) as left_over (batch, ids)
+             where batch.id = left_over.batch and {}",
             lease.held()
         );
         let bounds = bounds(redis).await?;
@@ -202,13 +224,11 @@ impl Carrier {
             for row in &rows {
                 before = row.try_get(0)?;
                 let stream: &str = row.try_get(1)?;
-                let stream_id: &str = row.try_get(2)?;
-                if let (Some(stream), Ok(entry), true) = (
+                if let (Some(stream), true) = (
                     Stream::ALL.into_iter().find(|known| known.key() == stream),
-                    stream_id.parse::<Id>(),
                     row.try_get(3)?,
                 ) {
-                    young.push((before, stream, entry));
+                    young.push((before, stream, row.try_get::<Vec<Option<String>>, _>(2)?));
                 }
             }
             if young.is_empty() {
@@ -217,28 +237,40 @@ impl Carrier {
             let mut pipe = redis::pipe();
             self.tell_recovering(&mut pipe);
             // What lies outside of what the stream holds need not be looked for: after a flush that is everything.
-            let may_exist = |(_, stream, entry): &(i64, Stream, Id)| {
-                bounds
-                    .get(stream)
-                    .is_some_and(|(first, last)| first <= entry && entry <= last)
+            let may_exist = |stream: Stream, place: &Option<String>| {
+                let entry: Id = place.as_ref()?.parse().ok()?;
+                let (first, last) = bounds.get(&stream)?;
+                (*first <= entry && entry <= *last).then_some(entry)
             };
-            for (_, stream, entry) in young.iter().filter(|event| may_exist(event)) {
-                exists(&mut pipe, *stream, *entry);
-            }
-            let mut answers = pipe.query_async::<Vec<Value>>(redis).await?.into_iter();
-            let mut gone = (Vec::new(), Vec::new());
-            for event in young {
-                if may_exist(&event) && is_there(&answers.next().ok_or_else(unexpected)?) {
-                    let newest = last.entry(event.1).or_default();
-                    *newest = event.2.max(*newest);
-                } else {
-                    gone.0.push(event.0);
-                    gone.1.push(event.2.to_string());
+            for (_, stream, places) in &young {
+                for entry in places.iter().filter_map(|place| may_exist(*stream, place)) {
+                    exists(&mut pipe, *stream, entry);
                 }
             }
-            if !gone.0.is_empty() {
-                let cleared = bounded(db::statement(&clear).bind(gone.0).bind(gone.1).execute(&mut *pg)).await?;
-                lost += cleared.rows_affected();
+            let mut answers = pipe.query_async::<Vec<Value>>(redis).await?.into_iter();
+            let (mut batches, mut left) = (Vec::new(), Vec::new());
+            for (batch, stream, mut places) in young {
+                let mut gone = 0;
+                for place in &mut places {
+                    match may_exist(stream, place) {
+                        Some(entry) if is_there(&answers.next().ok_or_else(unexpected)?) => {
+                            let newest = last.entry(stream).or_default();
+                            *newest = entry.max(*newest);
+                        }
+                        _ => {
+                            *place = None;
+                            gone += 1;
+                        }
+                    }
+                }
+                if gone > 0 {
+                    batches.push(batch);
+                    left.push(literal(&places));
+                    lost += gone;
+                }
+            }
+            if !batches.is_empty() {
+                bounded(db::statement(&lose).bind(batches).bind(left).execute(&mut *pg)).await?;
             }
             // A day of events takes longer than the lease lasts.
             if lease.take(pg).await? != Taken::Ours {
