@@ -138,7 +138,8 @@ pub(crate) async fn run(
         result.map_err(anyhow::Error::from)
     };
     let tell = async {
-        let result = started(told).await;
+        // What is left of it when the process has to stop is made at the next start.
+        let result = stop.run_until_cancelled(started(told)).await.unwrap_or(Ok(()));
         if result.is_err() {
             stop.cancel();
         }

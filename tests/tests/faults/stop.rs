@@ -1,7 +1,10 @@
 //! A process is asked to end.
 
+use journeys::process::{Process, command};
+use journeys::stores::{Database, Redis, connect};
 use journeys::{CHATBOT, Role, Shape, System, until};
 use serde_json::json;
+use sqlx::Connection as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -50,6 +53,50 @@ async fn finishes_what_is_in_flight(shape: Shape, front: Role, behind: &[Role]) 
         .await
         .unwrap();
     assert_eq!(stored, ["just in time"]);
+}
+
+#[tokio::test]
+async fn a_system_that_is_asked_to_end_while_it_starts_does_so_without_a_complaint() {
+    let (database, redis, data) = (
+        Database::create().await,
+        Redis::start().await,
+        tempfile::tempdir().unwrap(),
+    );
+    let handoff = |argument: &str| {
+        let mut command = command("handoff");
+        command
+            .arg(argument)
+            .env("DATABASE_URL", database.url())
+            .env("REDIS_URL", redis.url())
+            .env("HANDOFF_ALLOW_UNSAFE_DURABILITY", "true")
+            .env("MAIL_DIR", data.path().join("mail"));
+        for listener in ["HANDOFF_HTTP", "HANDOFF_GRPC", "HANDOFF_ADMIN"] {
+            command.env(listener, "127.0.0.1:0");
+        }
+        command
+    };
+    assert!(handoff("migrate").output().unwrap().status.success());
+    // It gets as far as its demo organization.
+    let mut holder = connect(database.url()).await;
+    let mut lock = holder.begin().await.unwrap();
+    sqlx::query("lock table settings.organizations in access exclusive mode")
+        .execute(&mut *lock)
+        .await
+        .unwrap();
+    let mut dev = handoff("dev");
+    dev.arg("--data").arg(data.path());
+    let mut process = Process::start("handoff", dev);
+    let mut look = connect(database.url()).await;
+    until("it waits", async || {
+        let waiting =
+            "select exists (select from pg_locks where relation = 'settings.organizations'::regclass and not granted)";
+        let waits: bool = sqlx::query_scalar(waiting).fetch_one(&mut look).await.unwrap();
+        waits.then_some(())
+    })
+    .await;
+    process.terminate();
+    assert!(process.end().await.success());
+    lock.rollback().await.unwrap();
 }
 
 #[tokio::test]

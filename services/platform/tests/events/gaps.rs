@@ -49,7 +49,12 @@ async fn what_is_committed_late_is_delivered_however_late(_: PgPoolOptions, opti
         .unwrap();
     site.record_all("threads/1", 1..=3).await;
     site.until_effects("threads/1", &[1, 2, 3]).await;
-    until(async || site.count("producer.outbox_position where gap_first = '{1}' and read_to = 4").await == 1).await;
+    until(async || {
+        site.count("producer.outbox_position where gap_first = '{1}' and read_to = 4")
+            .await
+            == 1
+    })
+    .await;
     until_it_looked_again(&site, 3).await;
     site.record_all("threads/1", 4..=6).await;
     site.until_effects("threads/1", &[1, 2, 3, 4, 5, 6]).await;
