@@ -79,9 +79,9 @@ impl Erasure {
                  select count(*) from scrubbed"
             ),
             left: format!("select exists (select from {schema}.outbox where {says_more})"),
-            // A row that an earlier release has published says itself where, until the relay has read it.
+            // An earlier release notes in the row itself where it has published it.
             scrubbed: format!(
-                "select event.id, event.stream, coalesce(place.stream_id, event.stream_id),
+                "select event.id, event.stream, place.stream_id, event.stream_id,
                         (extract(epoch from clock_timestamp() - event.created_at) * 1000)::bigint as age
                  from (select * from {schema}.outbox
                        where org_id = $1 and subject = $2 and data = 'null' and id > $3 order by id limit {BATCH}) as event
@@ -166,12 +166,14 @@ impl Erasure {
             for row in &rows {
                 after = row.try_get(0)?;
                 let key: &str = row.try_get(1)?;
-                let Some(place) = row.try_get::<Option<&str>, _>(2)?.and_then(|id| id.parse::<Id>().ok()) else {
+                let places: [Option<&str>; 2] = [row.try_get(2)?, row.try_get(3)?];
+                let places = places.iter().flatten().filter_map(|id| id.parse::<Id>().ok());
+                let Some(place) = places.max() else {
                     // It may be on its way with what it said before.
                     all = false;
                     continue;
                 };
-                let recorded = Id(milliseconds(now - row.try_get::<i64, _>(3)? - MARGIN), 0);
+                let recorded = Id(milliseconds(now - row.try_get::<i64, _>(4)? - MARGIN), 0);
                 let of = Stream::ALL.iter().position(|stream| stream.key() == key);
                 if let Some(of) = of {
                     spans[of].push((recorded.min(place), place));

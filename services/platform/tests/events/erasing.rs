@@ -99,6 +99,7 @@ async fn a_subject_is_forgotten_and_the_relay_takes_it_for_no_loss(_: PgPoolOpti
     say(&site, "things/1", 6, NOTICE, "nobody").await;
     let (erasure, before) = (erasure(&site), epoch(&site).await);
     until_erased(&erasure, &site, &all_of(&site, "things/1")).await;
+    until(async || site.published().await == 11).await;
 
     let told = format!("producer.outbox where subject = 'things/1' and data like '%{SECRET}%'");
     assert_eq!(site.count(&told).await, 0);
