@@ -21,7 +21,8 @@ create table {schema}.outbox_batches (
     events       bigint[]    not null,
     -- Their entries, in the same order; null where Redis lost it.
     stream_ids   text[]      not null,
-    -- The least and the greatest of the events.
+    -- How many that are, and the least and the greatest of them.
+    size         integer     not null generated always as (cardinality(events)) stored,
     first_event  bigint      not null,
     last_event   bigint      not null,
     -- Some of them are to be published again.

@@ -287,13 +287,12 @@ impl Relay {
         let mut last: [Option<String>; 2] = Default::default();
         for (id, (stream, place)) in ids.iter().zip(told) {
             let of = stream as usize;
-            let place = match place {
-                Some(place) => place,
-                None => {
-                    let place = places.next().ok_or_else(super::redis::unexpected)?;
-                    last[of] = Some(place.clone());
-                    place
-                }
+            let place = if let Some(place) = place {
+                place
+            } else {
+                let place = places.next().ok_or_else(super::redis::unexpected)?;
+                last[of] = Some(place.clone());
+                place
             };
             batches[of].0.push(*id);
             batches[of].1.push(place);

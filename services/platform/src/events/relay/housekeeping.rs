@@ -41,11 +41,11 @@ fn purges(schema: &str) -> [(&'static str, String); 5] {
                 "with old as (
                      delete from {schema}.outbox_batches where id = any (array(
                          select id
-                         from (select *, sum(cardinality(events)) over (order by id) - cardinality(events) as before
+                         from (select *, sum(size) over (order by id) - size as before
                                from (select * from {schema}.outbox_batches order by id limit {BATCH}) as oldest) as oldest
                          where before < {BATCH} and not lost and published_at < now() - interval '7 days'
-                               and split_part(stream_ids[cardinality(stream_ids)], '-', 1)::float8 / 1000
-                                   < extract(epoch from now() - interval '7 days 10 minutes')))
+                               and coalesce(split_part(stream_ids[size], '-', 1)::float8 / 1000
+                                            < extract(epoch from now() - interval '7 days 10 minutes'), true)))
                      returning events
                  )
                  delete from {schema}.outbox where id = any (array(select unnest(events) from old))"

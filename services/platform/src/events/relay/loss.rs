@@ -203,8 +203,8 @@ impl Carrier {
         // As many batches as have about so many events, and at least one.
         let select = format!(
             "select id, stream, stream_ids, published_at > now() - interval '{WINDOW}'
-             from (select *, sum(cardinality(stream_ids)) over (order by id desc) - cardinality(stream_ids) as before
-                   from (select id, stream, stream_ids, published_at from {schema}.outbox_batches
+             from (select *, sum(size) over (order by id desc) - size as before
+                   from (select id, stream, stream_ids, size, published_at from {schema}.outbox_batches
                          where id < $1 order by id desc limit {BATCH}) as batch) as batch
              where before < {BATCH} order by id desc"
         );

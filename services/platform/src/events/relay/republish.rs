@@ -38,8 +38,8 @@ impl Republish {
             // As many as make a batch, and at least one.
             batches: format!(
                 "select id, stream, events, stream_ids
-                 from (select *, sum(cardinality(events)) over (order by id) - cardinality(events) as before
-                       from (select id, stream, events, stream_ids from {schema}.outbox_batches
+                 from (select *, sum(size) over (order by id) - size as before
+                       from (select id, stream, events, stream_ids, size from {schema}.outbox_batches
                              where lost order by id limit {BATCH}) as lost) as lost
                  where before < {BATCH} order by id"
             ),
