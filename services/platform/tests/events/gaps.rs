@@ -17,7 +17,7 @@ fn event(site: &Site, subject: &str) -> Event {
     }
 }
 
-/// How often the relay has looked whether what it misses can still come: as often as it renewed its lease.
+/// Waits until the relay has looked so often whether what it misses can still come: as often as it renews its lease.
 async fn until_it_looked_again(site: &Site, times: usize) {
     for _ in 0..times {
         let sql = "producer.leases where expires_at > now() + interval '4900 milliseconds'";

@@ -110,10 +110,10 @@ impl Api {
             chatbot_id: message.chatbot_id,
             thread_id: message.thread_id,
             before,
-            limit: i32::try_from(size).unwrap_or(page::MAX_SIZE) + 1,
+            limit: i32::try_from(size).unwrap_or(page::MAX_SIZE),
         };
         let found = self.store.page(read).await?;
-        let (mut thread, mut messages) = (found.thread, found.messages);
+        let (mut thread, messages) = (found.thread, found.messages);
         if let Some(before) = before
             && messages.is_empty()
             && !self.store.holds(call.org(), thread.id, before).await?
@@ -125,13 +125,9 @@ impl Api {
             thread.read_count = thread.message_count;
             thread.unread_count = 0;
         }
-        let wanted = usize::try_from(size).unwrap_or_default();
-        let has_more = messages.len() > wanted;
-        messages.truncate(wanted);
-        let next_cursor = match messages.last() {
-            Some(oldest) if has_more => oldest.id.to_string(),
-            _ => String::new(),
-        };
+        // Places have no gaps, so nothing is before the first one.
+        let more = messages.last().filter(|oldest| oldest.position > 1);
+        let (has_more, next_cursor) = (more.is_some(), more.map(|oldest| oldest.id.to_string()));
         let messages = messages
             .into_iter()
             .rev()
@@ -141,7 +137,7 @@ impl Api {
             messages,
             thread: Some(wire::thread(thread, &profile)),
             has_more,
-            next_cursor,
+            next_cursor: next_cursor.unwrap_or_default(),
         }))
     }
 

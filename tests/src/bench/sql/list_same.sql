@@ -1,4 +1,4 @@
--- A thread with its visitor, then its newest messages and one more, as the service reads them.
+-- A thread with its visitor, then its newest messages, as the service reads them.
 \set t random(:first, :last)
 select t.id, t.chatbot_id, t.thread_id, t.mode, t.title, t.escalated, t.important, t.resolved, t.archived, t.tags,
        t.internal_notes, t.platform_source, t.webhook_url, t.message_count, t.unread_count, t.read_count, t.positive_count,
@@ -11,4 +11,4 @@ select id, thread_uid, position, author, mode, system_message_type, content, age
        llm_model_id, reaction, sources, edited_by, edited_at, created_at, updated_at
 from bench.messages
 where org_id = :org and thread_uid = :id
-order by position desc limit 51;
+order by position desc limit 50;
