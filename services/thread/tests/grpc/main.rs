@@ -14,6 +14,7 @@ mod messages;
 mod outages;
 mod reading;
 mod replicas;
+mod schema;
 mod support;
 mod tenancy;
 mod threads;
