@@ -1,5 +1,7 @@
 //! The documented success body, and the two forms of value that occur all over it.
 
+mod json;
+
 use std::borrow::Cow;
 
 use axum::response::{IntoResponse, Response};
@@ -66,8 +68,7 @@ pub(crate) fn json(body: &impl Serialize) -> Result<Response, Failure> {
 
 /// [`json`], with room for about so many bytes.
 fn write(body: &impl Serialize, size: usize) -> Result<Response, Failure> {
-    let mut text = Vec::with_capacity(1024 + size);
-    serde_json::to_writer(&mut text, body).map_err(|error| Failure::internal(&error.to_string()))?;
+    let text = json::text(body, 1024 + size).map_err(|error| Failure::internal(&error.to_string()))?;
     let mut response = Response::new(text.into());
     response
         .headers_mut()
@@ -98,7 +99,7 @@ pub(crate) fn given<T>(part: Option<T>) -> Result<T, Failure> {
 
 /// A point in time: RFC 3339 in UTC with microseconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Stamp(Timestamp);
+pub(crate) struct Stamp([u8; 27]);
 
 impl PartialSchema for Stamp {
     fn schema() -> RefOr<Schema> {
@@ -120,56 +121,66 @@ impl ToSchema for Stamp {
 impl Stamp {
     /// A time that is always there; the epoch where a service left it out.
     pub(crate) fn of(time: Option<Timestamp>) -> Self {
-        Self(time.unwrap_or_default())
+        Self(text(time.unwrap_or_default()))
     }
 
     /// A time that may be absent.
     pub(crate) fn maybe(time: Option<Timestamp>) -> Option<Self> {
-        time.map(Self)
+        time.map(text).map(Self)
     }
 
-    /// Written by hand, because a page of messages holds two hundred of them.
+    /// As it is written.
     pub(crate) fn text(self) -> [u8; 27] {
-        const DAY: i64 = 86_400;
-        // The years 0000 to 9999 are all that RFC 3339 can express.
-        let seconds = self.0.seconds.clamp(-62_167_219_200, 253_402_300_799);
-        let (year, month, day) = date(seconds.div_euclid(DAY));
-        let second = seconds.rem_euclid(DAY);
-        let mut text = *b"0000-00-00T00:00:00.000000Z";
-        let mut write = |at: usize, digits: usize, mut number: i64| {
-            for place in (at..at + digits).rev() {
-                text[place] = b'0' + u8::try_from(number % 10).unwrap_or_default();
-                number /= 10;
-            }
-        };
-        write(0, 4, year);
-        write(5, 2, month);
-        write(8, 2, day);
-        write(11, 2, second / 3_600);
-        write(14, 2, second / 60 % 60);
-        write(17, 2, second % 60);
-        write(20, 6, i64::from(self.0.nanos.clamp(0, 999_999_999)) / 1_000);
-        text
+        self.0
     }
 }
 
-/// The civil date of a number of days since 1970-01-01, counted in eras of 400 years that begin on a 1 March.
-fn date(days: i64) -> (i64, i64, i64) {
-    let days = days + 719_468;
-    let era = days.div_euclid(146_097);
-    let of_era = days.rem_euclid(146_097);
+/// A time as RFC 3339. Written by hand, because a page of messages holds a hundred of them.
+fn text(time: Timestamp) -> [u8; 27] {
+    const DAY: u64 = 86_400;
+    // The years 0000 to 9999 are all that RFC 3339 can express.
+    const FIRST: i64 = -62_167_219_200;
+    const LAST: i64 = 253_402_300_799;
+    let since_first = time.seconds.clamp(FIRST, LAST).abs_diff(FIRST);
+    // 10 000 years are less than four million days.
+    let [days, second] = [since_first / DAY, since_first % DAY].map(|number| u32::try_from(number).unwrap_or_default());
+    let (year, month, day) = date(days);
+    let micros = time.nanos.clamp(0, 999_999_999).unsigned_abs() / 1_000;
+    let mut text = *b"0000-00-00T00:00:00.000000Z";
+    let mut write = |at: usize, number: u32| {
+        let number = u8::try_from(number).unwrap_or_default();
+        text[at] += number / 10;
+        text[at + 1] += number % 10;
+    };
+    write(0, year / 100);
+    write(2, year % 100);
+    write(5, month);
+    write(8, day);
+    write(11, second / 3_600);
+    write(14, second / 60 % 60);
+    write(17, second % 60);
+    write(20, micros / 10_000);
+    write(22, micros / 100 % 100);
+    write(24, micros % 100);
+    text
+}
+
+/// The civil date of a number of days since 0000-01-01, counted in eras of 400 years that begin on a 1 March.
+fn date(days: u32) -> (u32, u32, u32) {
+    // January and February of the year 0 belong to the era before.
+    let days = days + 146_097 - 60;
+    let (era, of_era) = (days / 146_097, days % 146_097);
     let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
     let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted = (5 * of_year + 2) / 153;
     let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    let year = era * 400 + year_of_era + i64::from(month <= 2);
+    let year = (era * 400 + year_of_era + u32::from(month <= 2)) - 400;
     (year, month, of_year - (153 * shifted + 2) / 5 + 1)
 }
 
 impl Serialize for Stamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let text = self.text();
-        serializer.serialize_str(std::str::from_utf8(&text).map_err(serde::ser::Error::custom)?)
+        serializer.serialize_str(std::str::from_utf8(&self.0).map_err(serde::ser::Error::custom)?)
     }
 }
 
@@ -186,9 +197,20 @@ mod tests {
                 nanos: 12_345_678,
             };
             let expected = platform::time::to_rfc3339(platform::time::from_proto(timestamp).unwrap());
-            assert_eq!(std::str::from_utf8(&Stamp(timestamp).text()).unwrap(), expected);
+            assert_eq!(std::str::from_utf8(&text(timestamp)).unwrap(), expected);
             seconds += 86_400 * 13 + 3_607;
         }
+    }
+
+    #[test]
+    fn what_rfc_3339_can_not_express_is_its_nearest() {
+        let text = |seconds, nanos| String::from_utf8(text(Timestamp { seconds, nanos }).to_vec()).unwrap();
+        assert_eq!(text(-62_167_219_200, 0), "0000-01-01T00:00:00.000000Z");
+        assert_eq!(text(-62_167_219_200 + 59 * 86_400, 999), "0000-02-29T00:00:00.000000Z");
+        assert_eq!(text(-62_167_219_201, -1), "0000-01-01T00:00:00.000000Z");
+        assert_eq!(text(253_402_300_799, 999_999_999), "9999-12-31T23:59:59.999999Z");
+        assert_eq!(text(i64::MAX, i32::MAX), "9999-12-31T23:59:59.999999Z");
+        assert_eq!(text(i64::MIN, i32::MIN), "0000-01-01T00:00:00.000000Z");
     }
 
     #[test]
@@ -198,7 +220,7 @@ mod tests {
             nanos: 674_375_000,
         };
         assert_eq!(
-            serde_json::to_string(&Stamp(timestamp)).unwrap(),
+            serde_json::to_string(&Stamp::of(Some(timestamp))).unwrap(),
             "\"2024-05-07T06:26:01.674375Z\""
         );
     }

@@ -141,6 +141,13 @@ impl From<pb::Message> for ChattingMessage {
             pb::Author::Bot | pb::Author::Unspecified => FlatType::Normal,
             pb::Author::Agent | pb::Author::System => FlatType::Agent,
         };
+        // Most messages are never changed, and a page is full of them.
+        let created_at = Stamp::of(message.created_at);
+        let updated_at = if message.updated_at == message.created_at {
+            created_at
+        } else {
+            Stamp::of(message.updated_at)
+        };
         Self {
             message_type,
             system_message_type: SystemMessageType::of(message.system_message_type()),
@@ -149,7 +156,7 @@ impl From<pb::Message> for ChattingMessage {
             thread_id: message.thread_id,
             chatbot_id: message.chatbot_id,
             content: message.content,
-            content_timestamp: Stamp::of(message.created_at),
+            content_timestamp: created_at,
             agent_name: message.agent_name,
             parent_message_id: message.parent_message_id,
             llm_model_id: message.llm_model_id,
@@ -157,8 +164,8 @@ impl From<pb::Message> for ChattingMessage {
             is_edited: message.is_edited,
             edited_by: message.edited_by,
             edited_at: Stamp::maybe(message.edited_at),
-            created_at: Stamp::of(message.created_at),
-            updated_at: Stamp::of(message.updated_at),
+            created_at,
+            updated_at,
         }
     }
 }
