@@ -32,6 +32,32 @@ pub(crate) enum Author {
     System = 4,
 }
 
+/// A number that no version of this service has stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0} is not a known kind")]
+pub(crate) struct UnknownKind(u8);
+
+macro_rules! from_number {
+    ($($kind:ident { $($variant:ident),* })*) => {$(
+        impl TryFrom<u8> for $kind {
+            type Error = UnknownKind;
+
+            fn try_from(number: u8) -> Result<Self, UnknownKind> {
+                match number {
+                    $(number if number == Self::$variant as u8 => Ok(Self::$variant),)*
+                    number => Err(UnknownKind(number)),
+                }
+            }
+        }
+    )*};
+}
+
+from_number! {
+    Mode { Ai, Agent }
+    Author { User, Bot, Agent, System }
+    Reaction { None, Positive, Negative, Neutral }
+}
+
 impl Author {
     pub(crate) fn name(self) -> &'static str {
         match self {
