@@ -114,6 +114,7 @@ async fn reactions_are_counted_changed_and_taken_back() {
         let reacted = react(&world, &message, reaction).await;
         assert_eq!(reacted.reaction(), reaction);
         assert!(!reacted.is_edited);
+        assert_eq!(world.org.read("t").await.1, [reacted]);
         assert_eq!(counts(&world).await, expected, "{reaction:?}");
     }
     // Created, appended, and each reaction that was another than before.

@@ -98,7 +98,12 @@ async fn a_message_shows_the_mode_its_thread_was_in() {
     world.org.thread("t").await;
     assert_eq!(world.org.say("t", "to the bot").await.mode(), pb::Mode::Ai);
     world.org.toggle("t").await;
-    assert_eq!(world.org.say("t", "to a person").await.mode(), pb::Mode::Agent);
+    let to_a_person = world.org.say("t", "to a person").await;
+    assert_eq!(to_a_person.mode(), pb::Mode::Agent);
+    let (_, shown) = world.org.read("t").await;
+    let modes: Vec<_> = shown.iter().map(pb::Message::mode).collect();
+    assert_eq!(modes, [pb::Mode::Ai, pb::Mode::Agent, pb::Mode::Agent]);
+    assert_eq!(shown.last(), Some(&to_a_person));
 }
 
 #[tokio::test]
