@@ -182,7 +182,6 @@ pub(super) async fn pages(connection: &mut PgConnection, reads: &[Read]) -> Resu
             updated_at: row.updated_at.unwrap_or(row.created_at),
         });
     }
-    drop(rows);
     Ok(pages)
 }
 
