@@ -14,6 +14,7 @@ pub(crate) mod people;
 pub(crate) mod presence;
 pub(crate) mod queues;
 pub(crate) mod search;
+pub(crate) mod snapshot;
 pub(crate) mod state;
 pub(crate) mod tags;
 pub(crate) mod teams;

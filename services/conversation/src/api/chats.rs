@@ -226,7 +226,7 @@ impl Api {
             let new = NewConversation {
                 kind: ConversationType::Chat,
                 channel: Channel::WidgetChat,
-                requester_id: end_user.id,
+                requester: parties.requester,
                 direction: Direction::Inbound,
                 subject: None,
                 language: begun.language,

@@ -11,7 +11,7 @@ use super::messages::draft;
 use super::transitions::{about, owner};
 use super::{Api, conversation_wire, cut, methods};
 use crate::domain::channel::Channel;
-use crate::domain::conversation::{ConversationType, Details, Message, Requester};
+use crate::domain::conversation::{ConversationType, Details, Message, Party};
 use crate::domain::draft::Draft;
 use crate::domain::state::{self, Direction};
 use crate::domain::{ConversationError, field};
@@ -126,7 +126,7 @@ impl Begun {
     }
 
     /// Says who it is from and to, the way its type does.
-    fn address(&mut self, requester: &Requester) {
+    fn address(&mut self, requester: &Party) {
         let endpoint = || Some(self.endpoint.clone());
         let inbound = self.direction == Direction::Inbound;
         let from_to = |theirs: Option<String>| {
@@ -204,7 +204,7 @@ impl Api {
             let new = NewConversation {
                 kind: begun.kind,
                 channel: begun.channel,
-                requester_id: begun.requester,
+                requester: parties.requester,
                 direction: begun.direction,
                 subject: begun.subject,
                 language: begun.language,

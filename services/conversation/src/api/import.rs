@@ -14,7 +14,7 @@ use super::messages::{draft, external_id};
 use super::transitions::{about, owner};
 use super::{Api, conversation_wire};
 use crate::domain::channel::Channel;
-use crate::domain::conversation::{ConversationType, Details, Message, MessageType, Requester};
+use crate::domain::conversation::{ConversationType, Details, Message, MessageType, Party};
 use crate::domain::draft::Draft;
 use crate::domain::state::{self, Direction};
 use crate::domain::{ConversationError, field};
@@ -147,7 +147,7 @@ impl Reading {
     }
 
     /// The messages, in the order in which they were written.
-    fn messages(self, requester: &Requester, details: &Details) -> Vec<Message> {
+    fn messages(self, requester: &Party, details: &Details) -> Vec<Message> {
         let mut messages: Vec<_> = self
             .drafts
             .into_iter()
@@ -234,7 +234,7 @@ impl Api {
             let new = NewConversation {
                 kind: ConversationType::Generic,
                 channel: import.channel(),
-                requester_id: import.requester,
+                requester: parties.requester,
                 direction: import.direction,
                 subject: None,
                 language: None,

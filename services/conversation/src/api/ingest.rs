@@ -12,7 +12,9 @@ use super::messages::external_id;
 use super::transitions::{about, lock, owner};
 use super::{Api, conversation_wire};
 use crate::domain::channel::Channel;
-use crate::domain::conversation::{Content, ConversationType, Details, File, Message, MessageDetails, MessageType};
+use crate::domain::conversation::{
+    Content, ConversationType, Details, File, Message, MessageDetails, MessageType, Party,
+};
 use crate::domain::state::{self, Direction};
 use crate::domain::{ConversationError, field};
 use crate::store::Store;
@@ -114,7 +116,7 @@ impl Api {
             let mut new = new;
             let endpoint = new.details.contact_endpoint_id.clone().unwrap_or_default();
             let wanted = Wanted {
-                requester: new.requester_id,
+                requester: new.requester.id,
                 agent: None,
                 queue,
                 way_in: (new.direction == Direction::Inbound).then_some((new.channel, endpoint.as_str())),
@@ -125,10 +127,11 @@ impl Api {
             }
             let mut outcome = state::create(new.direction, new.subject.as_deref(), parties.queue, None, Vec::new());
             let author = match new.direction {
-                Direction::Inbound => new.requester_id,
+                Direction::Inbound => new.requester.id,
                 _ => owner(&call),
             };
             (new.created_at, new.assigned_at) = (parties.now, parties.now);
+            new.requester = parties.requester;
             let lines = std::mem::take(&mut outcome.entries)
                 .into_iter()
                 .map(|entry| Line {
@@ -193,7 +196,7 @@ impl Api {
     }
 }
 
-/// A connector's conversation, whose times are not known yet.
+/// A connector's conversation, whose times are not known yet, and of its end user only the id.
 fn read(message: wire::IngestConversationRequest) -> Result<NewConversation, Violation> {
     let kind = conversation_wire::conversation_type("type", message.r#type)?;
     let allowed = channels(kind);
@@ -213,7 +216,7 @@ fn read(message: wire::IngestConversationRequest) -> Result<NewConversation, Vio
     Ok(NewConversation {
         kind,
         channel,
-        requester_id: field::uuid("requester_id", &message.requester_id)?,
+        requester: Party::of(field::uuid("requester_id", &message.requester_id)?),
         direction: conversation_wire::any_direction("direction", message.direction)?,
         subject,
         language,

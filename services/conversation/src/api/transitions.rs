@@ -76,13 +76,9 @@ impl Api {
     ) -> Result<Response<wire::ClaimConversationResponse>, Status> {
         let agent_id = field::uuid("agent_id", &message.agent_id).map_err(ConversationError::from)?;
         self.once(&call, "ClaimConversation", &message, async |tx| {
-            if Store::hold_agents(call.org(), tx, &[agent_id]).await?.is_empty() {
-                return Err(ConversationError::AgentNotFound);
-            }
-            let agent = Named {
-                id: agent_id,
-                name: None,
-            };
+            let agent = Store::hold_agent(call.org(), tx, agent_id)
+                .await?
+                .ok_or(ConversationError::AgentNotFound)?;
             let locked = match Store::take_conversation(call.org(), tx, message.id, agent_id).await? {
                 Some(taken) => taken,
                 None => lock(&call, tx, message.id).await?,

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::attributes::Shown;
 use super::channel::Channel;
 use super::chats::Ended;
+use super::snapshot::{Lasting, Snapshot};
 use super::state::{Direction, Named, Noted, Said, Standing, State};
 
 /// What a conversation is shown as. Numbers are those of conversation.proto.
@@ -150,13 +151,25 @@ pub(crate) struct Conversation {
     pub(crate) anonymized_at: Option<Time>,
 }
 
-/// The end user a conversation is with.
-#[derive(Clone, Debug)]
-pub(crate) struct Requester {
+/// Somebody who takes part in a conversation, with how to reach him: its end user, or the agent who has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Party {
     pub(crate) id: Uuid,
     pub(crate) name: Option<String>,
     pub(crate) email: Option<String>,
     pub(crate) phone: Option<String>,
+}
+
+impl Party {
+    /// Somebody of whom nothing else is known.
+    pub(crate) fn of(id: Uuid) -> Self {
+        Self {
+            id,
+            name: None,
+            email: None,
+            phone: None,
+        }
+    }
 }
 
 /// A conversation under its lock: what decides its next step, and where its counters are.
@@ -165,7 +178,10 @@ pub(crate) struct Locked {
     pub(crate) id: i64,
     pub(crate) kind: ConversationType,
     pub(crate) channel: Channel,
-    pub(crate) requester: Requester,
+    pub(crate) direction: Direction,
+    pub(crate) requester: Party,
+    pub(crate) subject: Option<String>,
+    pub(crate) created_at: Time,
     pub(crate) details: Details,
     /// BCP 47.
     pub(crate) language: Option<String>,
@@ -184,6 +200,19 @@ pub(crate) struct Locked {
 }
 
 impl Locked {
+    /// How events show it where it stands now.
+    pub(crate) fn snapshot<'a>(&'a self, standing: &'a Standing) -> Snapshot<'a> {
+        let lasting = Lasting {
+            channel: self.channel,
+            direction: self.direction,
+            requester: &self.requester,
+            details: &self.details,
+            subject: self.subject.as_deref(),
+            created_at: self.created_at,
+        };
+        Snapshot::new(lasting, standing)
+    }
+
     /// Whether it can have a chat session beside it.
     pub(crate) fn is_chat(&self) -> bool {
         self.kind == ConversationType::Chat && self.channel == Channel::WidgetChat

@@ -4,7 +4,7 @@ use platform::time::Time;
 use uuid::Uuid;
 
 use super::ConversationError;
-use super::conversation::{Content, Details, EmailContact, File, Message, MessageDetails, MessageType, Requester};
+use super::conversation::{Content, Details, EmailContact, File, Message, MessageDetails, MessageType, Party};
 use super::state::Direction;
 
 /// What a client says, by the surface that it came over.
@@ -44,7 +44,7 @@ impl Draft {
     /// When somebody else says it.
     pub(crate) fn of_chat(
         author: Option<Author>,
-        requester: &Requester,
+        requester: &Party,
         content: Content,
     ) -> Result<Self, ConversationError> {
         let (direction, agent) = match author {
@@ -68,7 +68,7 @@ impl Draft {
     }
 
     /// The message in a conversation with a requester.
-    pub(crate) fn address(self, kind: MessageType, requester: &Requester, details: &Details, at: Time) -> Message {
+    pub(crate) fn address(self, kind: MessageType, requester: &Party, details: &Details, at: Time) -> Message {
         let author_id = self.agent.unwrap_or(requester.id);
         let mut message = Message {
             id: platform::id::new(),

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::ConversationError;
+use super::conversation::Party;
 use log::compact;
 pub(crate) use log::{Entry, Named, Noted, Said};
 
@@ -38,7 +39,7 @@ pub(crate) enum Direction {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Standing {
     pub(crate) state: State,
-    pub(crate) agent: Option<Named>,
+    pub(crate) agent: Option<Party>,
     pub(crate) queue: Option<Named>,
     pub(crate) follow_up_at: Option<Time>,
 }
@@ -103,8 +104,9 @@ impl Outcome {
     }
 }
 
-fn unassigned(agent: &Named) -> Entry {
-    Entry::new("ConversationUnassigned", "conversation.unassigned").with(json!({ "agent": agent.user() }))
+fn unassigned(agent: &Party) -> Entry {
+    let user = compact(json!({ "id": agent.id, "name": agent.name }));
+    Entry::new("ConversationUnassigned", "conversation.unassigned").with(json!({ "agent": user }))
 }
 
 /// A new conversation: open, in its queue, with whoever has it already and its first messages.
@@ -112,7 +114,7 @@ pub(crate) fn create(
     direction: Direction,
     subject: Option<&str>,
     queue: Option<Named>,
-    agent: Option<Named>,
+    agent: Option<Party>,
     messages: Vec<Said>,
 ) -> Outcome {
     let mut outcome = Outcome {
@@ -134,8 +136,9 @@ pub(crate) fn create(
     for message in messages {
         outcome.log(message.entry());
     }
-    if let Some(agent) = outcome.standing.agent.clone() {
-        outcome.log(Entry::new("ConversationAssigned", "conversation.assigned").with(agent.agent()));
+    if let Some(agent) = &outcome.standing.agent {
+        let agent = compact(json!({ "agentId": agent.id, "agentName": agent.name }));
+        outcome.log(Entry::new("ConversationAssigned", "conversation.assigned").with(agent));
     }
     outcome
 }
@@ -163,7 +166,7 @@ pub(crate) fn message(standing: &Standing, said: Said, fallback: Option<Named>) 
 ///
 /// # Errors
 /// When another agent has it, or it is closed.
-pub(crate) fn claim(standing: &Standing, agent: Named, force: bool) -> Result<Outcome, ConversationError> {
+pub(crate) fn claim(standing: &Standing, agent: Party, force: bool) -> Result<Outcome, ConversationError> {
     let mut outcome = Outcome::unchanged(standing);
     if standing.state == State::Closed {
         return Err(ConversationError::ConversationClosed);

@@ -15,14 +15,15 @@ use super::transitions::{Line, Lines};
 use crate::domain::ConversationError;
 use crate::domain::attributes::Shown;
 use crate::domain::channel::Channel;
-use crate::domain::conversation::{Conversation, ConversationType, Details, LinkKind, Message, Requester};
+use crate::domain::conversation::{Conversation, ConversationType, Details, LinkKind, Message, Party};
+use crate::domain::snapshot::{Lasting, Snapshot};
 use crate::domain::state::{Direction, Named, Outcome, State};
 
 /// Who a new conversation is with, who may have it, and where it waits.
 #[derive(Debug)]
 pub(crate) struct Parties {
-    pub(crate) requester: Requester,
-    pub(crate) agent: Option<Named>,
+    pub(crate) requester: Party,
+    pub(crate) agent: Option<Party>,
     pub(crate) queue: Option<Named>,
     /// The database's time.
     pub(crate) now: Time,
@@ -43,7 +44,7 @@ pub(crate) struct Wanted<'a> {
 pub(crate) struct NewConversation {
     pub(crate) kind: ConversationType,
     pub(crate) channel: Channel,
-    pub(crate) requester_id: Uuid,
+    pub(crate) requester: Party,
     pub(crate) direction: Direction,
     pub(crate) subject: Option<String>,
     pub(crate) language: Option<String>,
@@ -233,7 +234,7 @@ impl Store {
         let (channel, endpoint) = wanted.way_in.unzip();
         let row = sqlx::query!(
             r#"select r.id, r.display_name, r.email, r.phone_number, a.id as "agent_id?", a.display_name as agent_name,
-                      q.id as "queue_id?", q.name as "queue_name?", clock_timestamp() as "now!"
+                      a.email as agent_email, a.phone_number as agent_phone, q.id as "queue_id?", q.name as "queue_name?", clock_timestamp() as "now!"
                from conversation.people r
                left join conversation.people a on a.org_id = $1 and a.id = $3 and a.is_agent
                left join conversation.queues q on q.org_id = $1 and q.id = coalesce(
@@ -254,15 +255,17 @@ impl Store {
         .await?
         .ok_or(ConversationError::EndUserNotFound)?;
         Ok(Parties {
-            requester: Requester {
+            requester: Party {
                 id: row.id,
                 name: row.display_name,
                 email: row.email,
                 phone: row.phone_number,
             },
-            agent: row.agent_id.map(|id| Named {
+            agent: row.agent_id.map(|id| Party {
                 id,
                 name: row.agent_name,
+                email: row.agent_email,
+                phone: row.agent_phone,
             }),
             queue: row.queue_id.map(|id| Named {
                 id,
@@ -282,15 +285,25 @@ impl Store {
         lines: Vec<Line>,
         told: Option<Option<&str>>,
     ) -> Result<Option<i64>, ConversationError> {
-        let mut lines = Lines::new(&lines.iter());
+        let standing = outcome.standing;
+        let lasting = Lasting {
+            channel: new.channel,
+            direction: new.direction,
+            requester: &new.requester,
+            details: &new.details,
+            subject: new.subject.as_deref(),
+            created_at: new.created_at,
+        };
+        let snapshot = Snapshot::new(lasting, &standing);
+        let mut lines = Lines::new(&lines.iter().map(|line| (line, &snapshot)).collect::<Vec<_>>());
         let logged = lines.count();
         if told.is_none() {
             lines.event_ids.clear();
             lines.events.clear();
-            lines.data.clear();
+            lines.before_tags.clear();
+            lines.after_tags.clear();
         }
         let messages = Columns::new(&new.messages.iter());
-        let standing = outcome.standing;
         let last_message_at = new.messages.iter().map(|message| message.created_at).max();
         let state_updated_at = new.closed_at.unwrap_or(new.created_at);
         let assigned_at = standing.agent.as_ref().map(|_| new.assigned_at);
@@ -305,7 +318,7 @@ impl Store {
                    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
                            $21, $22)
                    on conflict (org_id, external_id) do nothing
-                   returning c.id, c as row
+                   returning c.id
                ),
                written as (
                    insert into conversation.messages (org_id, conversation_id, position, id, type, direction, author_id,
@@ -326,13 +339,12 @@ impl Store {
                    from made, unnest($33::uuid[], $34::text[], $35::uuid[], $36::timestamptz[], $37::jsonb[])
                        with ordinality as l (id, kind, author, at, attributes, n)
                ),
-               snapshot as materialized (select s.snapshot as value from made, conversation.event_snapshots(made.row) s),
                told as (
                    insert into conversation.outbox (org_id, event_id, stream, type, subject, sequence, traceparent, data)
                    select $1, e.id, 'handoff:events', e.kind, 'conversations/' || made.id, e.n, $38,
-                          '{"conversation":' || snapshot.value || e.data
-                   from made, snapshot, unnest($39::uuid[], $40::text[], $41::text[])
-                       with ordinality as e (id, kind, data, n)
+                          '{"conversation":{"csid":' || made.id || e.before_tags || e.after_tags
+                   from made, unnest($39::uuid[], $40::text[], $41::text[], $42::text[])
+                       with ordinality as e (id, kind, before_tags, after_tags, n)
                    order by e.n
                )
                select id as "id!" from made"#,
@@ -342,12 +354,12 @@ impl Store {
             new.direction as i16,
             standing.state as i16,
             state_updated_at,
-            new.requester_id,
-            standing.agent.map(|agent| agent.id),
+            new.requester.id,
+            standing.agent.as_ref().map(|agent| agent.id),
             assigned_at,
-            standing.queue.map(|queue| queue.id),
+            standing.queue.as_ref().map(|queue| queue.id),
             queued_at,
-            new.subject,
+            new.subject.as_deref(),
             new.language,
             Json(&new.details) as _,
             new.external_id,
@@ -376,7 +388,8 @@ impl Store {
             told.flatten(),
             &lines.event_ids,
             &lines.events as &[&str],
-            &lines.data,
+            &lines.before_tags,
+            &lines.after_tags,
         )
         .fetch_optional(tx)
         .await?)

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::{MOST, Store};
 use crate::domain::ConversationError;
+use crate::domain::conversation::Party;
 use crate::domain::queues::{Member, Position, Queue};
 
 struct Row {
@@ -180,6 +181,23 @@ impl Store {
             ids
         )
         .fetch_all(tx)
+        .await?)
+    }
+
+    /// An agent, kept from ceasing to be it until the transaction ends.
+    pub(crate) async fn hold_agent(
+        org: OrgId,
+        tx: &mut PgConnection,
+        id: Uuid,
+    ) -> Result<Option<Party>, ConversationError> {
+        Ok(sqlx::query_as!(
+            Party,
+            "select id, display_name as name, email, phone_number as phone from conversation.people
+             where org_id = $1 and id = $2 and is_agent for share",
+            org.0,
+            id
+        )
+        .fetch_optional(tx)
         .await?)
     }
 

@@ -12,8 +12,9 @@ use super::Store;
 use super::chats::Followed;
 use crate::domain::ConversationError;
 use crate::domain::channel::Channel;
-use crate::domain::conversation::{ConversationType, Details, Locked, Requester};
-use crate::domain::state::{Entry, Named, Outcome, Standing, State};
+use crate::domain::conversation::{ConversationType, Details, Locked, Party};
+use crate::domain::snapshot::Snapshot;
+use crate::domain::state::{Direction, Entry, Named, Outcome, Standing, State};
 
 /// A line of the activity log that is about to be stored, with its event.
 #[derive(Debug)]
@@ -33,14 +34,16 @@ pub(super) struct Lines<'a> {
     pub(super) attributes: Vec<Option<&'a Value>>,
     pub(super) event_ids: Vec<Uuid>,
     pub(super) events: Vec<&'static str>,
-    /// What follows the snapshots in the events: the rest of JSON objects.
-    pub(super) data: Vec<String>,
+    /// The data of the events but for the id and the tags of their conversation: what comes between these, and the rest.
+    pub(super) before_tags: Vec<String>,
+    pub(super) after_tags: Vec<String>,
 }
 
 impl<'a> Lines<'a> {
-    pub(super) fn new(lines: &(impl Iterator<Item = &'a Line> + Clone)) -> Self {
-        fn column<'a, T>(lines: &(impl Iterator<Item = &'a Line> + Clone), value: impl Fn(&'a Line) -> T) -> Vec<T> {
-            lines.clone().map(value).collect()
+    /// Lines, each with its conversation as its event shows it.
+    pub(super) fn new(lines: &[(&'a Line, &Snapshot<'_>)]) -> Self {
+        fn column<'a, T>(lines: &[(&'a Line, &Snapshot<'_>)], value: impl Fn(&'a Line) -> T) -> Vec<T> {
+            lines.iter().map(|(line, _)| value(line)).collect()
         }
         Self {
             ids: column(lines, |_| platform::id::new()),
@@ -50,7 +53,11 @@ impl<'a> Lines<'a> {
             attributes: column(lines, |line| line.entry.attributes.as_ref()),
             event_ids: column(lines, |_| platform::id::new()),
             events: column(lines, |line| line.entry.event),
-            data: column(lines, |line| rest(&line.entry.data)),
+            before_tags: lines.iter().map(|(_, snapshot)| snapshot.before_tags()).collect(),
+            after_tags: lines
+                .iter()
+                .map(|(line, snapshot)| snapshot.after_tags() + &rest(&line.entry.data))
+                .collect(),
         }
     }
 
@@ -101,19 +108,23 @@ struct LockedRow {
     id: i64,
     kind: ConversationType,
     channel: Channel,
+    direction: Direction,
     requester_id: Uuid,
     /// Name, e-mail address and phone number.
     requester: Option<Vec<Option<String>>>,
     state: State,
     agent_id: Option<Uuid>,
-    agent_name: Option<String>,
+    /// The same of the agent.
+    agent: Option<Vec<Option<String>>>,
     queue_id: Option<Uuid>,
     queue_name: Option<String>,
     /// Id and name, for one that is in no queue.
     default_queue: Option<Vec<String>>,
     details: Json<Details>,
+    subject: Option<String>,
     language: Option<String>,
     parent_id: Option<i64>,
+    created_at: Time,
     follow_up_at: Option<Time>,
     anonymized: bool,
     message_count: i32,
@@ -124,9 +135,16 @@ struct LockedRow {
 
 impl From<LockedRow> for Locked {
     fn from(row: LockedRow) -> Self {
-        let named = |id: Option<Uuid>, name| id.map(|id| Named { id, name });
-        let mut said = row.requester.unwrap_or_default().into_iter();
-        let mut said = || said.next().flatten();
+        let party = |id: Uuid, said: Option<Vec<Option<String>>>| {
+            let mut said = said.unwrap_or_default().into_iter();
+            let mut said = || said.next().flatten();
+            Party {
+                id,
+                name: said(),
+                email: said(),
+                phone: said(),
+            }
+        };
         let mut default_queue = row.default_queue.unwrap_or_default().into_iter();
         let default_queue = default_queue
             .next()
@@ -139,12 +157,10 @@ impl From<LockedRow> for Locked {
             id: row.id,
             kind: row.kind,
             channel: row.channel,
-            requester: Requester {
-                id: row.requester_id,
-                name: said(),
-                email: said(),
-                phone: said(),
-            },
+            direction: row.direction,
+            requester: party(row.requester_id, row.requester),
+            subject: row.subject,
+            created_at: row.created_at,
             details: row.details.0,
             language: row.language,
             parent_id: row.parent_id,
@@ -152,8 +168,11 @@ impl From<LockedRow> for Locked {
             now: row.now,
             standing: Standing {
                 state: row.state,
-                agent: named(row.agent_id, row.agent_name),
-                queue: named(row.queue_id, row.queue_name),
+                agent: row.agent_id.map(|id| party(id, row.agent)),
+                queue: row.queue_id.map(|id| Named {
+                    id,
+                    name: row.queue_name,
+                }),
                 follow_up_at: row.follow_up_at,
             },
             message_count: row.message_count,
@@ -189,21 +208,21 @@ impl Store {
     ) -> Result<Vec<Option<Locked>>, sqlx::Error> {
         let rows = sqlx::query_as!(
             LockedRow,
-            r#"select i.n as "n!", c.id, c.type as "kind: ConversationType", c.channel as "channel: Channel", c.requester_id,
+            r#"select i.n as "n!", c.id, c.type as "kind: ConversationType", c.channel as "channel: Channel",
+                      c.direction as "direction: Direction", c.requester_id,
                       (select array[p.display_name, p.email, p.phone_number] from conversation.people p
                        where p.org_id = c.org_id and p.id = c.requester_id) as "requester: Vec<Option<String>>",
                       c.state as "state: State", c.agent_id,
-                      (select p.display_name from conversation.people p
-                       where p.org_id = c.org_id and p.id = c.agent_id) as agent_name,
+                      (select array[p.display_name, p.email, p.phone_number] from conversation.people p
+                       where p.org_id = c.org_id and p.id = c.agent_id) as "agent: Vec<Option<String>>",
                       c.queue_id,
                       (select q.name from conversation.queues q
                        where q.org_id = c.org_id and q.id = c.queue_id) as queue_name,
                       case when c.queue_id is null then (select array[q.id::text, q.name] from conversation.queues q
                                                          where q.org_id = c.org_id and q.is_default) end as default_queue,
-                      c.details as "details: Json<Details>", c.language, c.parent_id, c.follow_up_at,
-                      c.anonymized_at is not null as "anonymized!", c.message_count, c.activity_sequence,
-                      c.event_sequence,
-                      clock_timestamp() as "now!"
+                      c.details as "details: Json<Details>", c.subject, c.language, c.parent_id, c.created_at,
+                      c.follow_up_at, c.anonymized_at is not null as "anonymized!", c.message_count,
+                      c.activity_sequence, c.event_sequence, clock_timestamp() as "now!"
                from unnest((select $1::uuid[]), $2::bigint[]) with ordinality as i (org_id, id, n)
                join conversation.conversations c on c.org_id = i.org_id and c.id = i.id
                order by c.org_id, c.id for no key update of c"#,
@@ -232,14 +251,17 @@ impl Store {
             LockedRow,
             r#"update conversation.conversations c set agent_id = $3, assigned_at = clock_timestamp()
                where c.org_id = $1 and c.id = $2 and c.agent_id is null and c.state <> 3 and c.anonymized_at is null
-               returning 1::bigint as "n!", c.id, c.type as "kind: ConversationType", c.channel as "channel: Channel", c.requester_id,
-                         null::text[] as "requester: Vec<Option<String>>",
-                         c.state as "state: State", null::uuid as agent_id, null as agent_name, c.queue_id,
+               returning 1::bigint as "n!", c.id, c.type as "kind: ConversationType", c.channel as "channel: Channel",
+                         c.direction as "direction: Direction", c.requester_id,
+                         (select array[p.display_name, p.email, p.phone_number] from conversation.people p
+                          where p.org_id = c.org_id and p.id = c.requester_id) as "requester: Vec<Option<String>>",
+                         c.state as "state: State", null::uuid as agent_id, null::text[] as "agent: Vec<Option<String>>",
+                         c.queue_id,
                          (select q.name from conversation.queues q
                           where q.org_id = c.org_id and q.id = c.queue_id) as queue_name,
                          null::text[] as default_queue,
-                         c.details as "details: Json<Details>", c.language, c.parent_id, c.follow_up_at,
-                         false as "anonymized!", c.message_count, c.activity_sequence, c.event_sequence,
+                         c.details as "details: Json<Details>", c.subject, c.language, c.parent_id, c.created_at,
+                         c.follow_up_at, false as "anonymized!", c.message_count, c.activity_sequence, c.event_sequence,
                          clock_timestamp() as "now!""#,
             org.0,
             id,
@@ -313,7 +335,10 @@ impl Store {
                 traceparents.push(*traceparent);
             }
         }
-        let lines = Lines::new(&saved.iter().flat_map(|saved| &saved.lines).map(|(line, _)| line));
+        let snapshots: Vec<_> = saved.iter().map(|saved| saved.locked.snapshot(&saved.standing)).collect();
+        let told = saved.iter().zip(&snapshots);
+        let told = told.flat_map(|(saved, snapshot)| saved.lines.iter().map(move |(line, _)| (line, snapshot)));
+        let lines = Lines::new(&told.collect::<Vec<_>>());
         // Ids are the same for every organization, so one stands for one conversation.
         let with_chat = sqlx::query_scalar!(
             r#"with saved as (
@@ -332,17 +357,14 @@ impl Store {
                              $7::timestamptz[], $8::integer[], $9::integer[], $10::timestamptz[])
                      as s (org_id, id, state, agent_id, queue_id, enqueued, follow_up_at, messages, lines, at)
                  where c.org_id = s.org_id and c.id = s.id
-                 returning c.org_id, c.id, c.type, c.channel, c as row
-             ),
-             told as materialized (
-                 select saved.org_id, saved.id, s.snapshot from saved, conversation.event_snapshots(saved.row) s
+                 returning c.org_id, c.id, c.type, c.channel
              ),
              line as materialized (
                  select * from unnest((select $11::uuid[]), $12::bigint[], $13::integer[], $14::uuid[], $15::timestamptz[],
                                       $16::text[], $17::uuid[], $18::jsonb[], $19::uuid[], $20::text[], $21::bigint[],
-                                      $22::text[], $23::text[]) with ordinality
+                                      $22::text[], $23::text[], $24::text[]) with ordinality
                      as l (org_id, conversation_id, sequence, id, at, type, author_id, attributes, event_id, event,
-                           event_sequence, traceparent, data, n)
+                           event_sequence, traceparent, before_tags, after_tags, n)
              ),
              logged as (
                  insert into conversation.activity_log (org_id, conversation_id, sequence, id, at, type, author_id,
@@ -353,8 +375,19 @@ impl Store {
                  insert into conversation.outbox (org_id, event_id, stream, type, subject, sequence, traceparent, data)
                  select l.org_id, l.event_id, 'handoff:events', l.event, 'conversations/' || l.conversation_id,
                         l.event_sequence, l.traceparent,
-                        '{"conversation":' || told.snapshot || l.data
-                 from line l join told on told.org_id = l.org_id and told.id = l.conversation_id
+                        '{"conversation":{"csid":' || l.conversation_id || l.before_tags
+                            -- Most have none, and sorting even nothing costs more than to see that.
+                            || case when (select true from conversation.conversation_tags t
+                                          where t.org_id = l.org_id and t.conversation_id = l.conversation_id limit 1)
+                               -- What refers to deleted tags only has none either.
+                               then (select coalesce(string_agg('{"id":"' || t.id || '","name":' || to_json(t.name) || '}',
+                                                                ',' order by t.name), '')
+                                     from conversation.conversation_tags ct
+                                     join conversation.tags t on t.org_id = ct.org_id and t.id = ct.tag_id
+                                     where ct.org_id = l.org_id and ct.conversation_id = l.conversation_id)
+                               else '' end
+                            || l.after_tags
+                 from line l
                  order by l.n
              )
              select saved.id as "id!" from saved
@@ -382,7 +415,8 @@ impl Store {
             &lines.events as &[&str],
             &event_sequences,
             &traceparents as &[Option<&str>],
-            &lines.data,
+            &lines.before_tags,
+            &lines.after_tags,
         )
         .fetch_all(&mut *tx)
         .await?;

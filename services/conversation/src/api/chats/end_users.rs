@@ -14,7 +14,7 @@ use super::{lock_running, show};
 use crate::api::transitions::{about, save};
 use crate::api::{Api, Done};
 use crate::domain::chats::chat::Numbered;
-use crate::domain::conversation::Requester;
+use crate::domain::conversation::{Locked, Party};
 use crate::domain::people::{Kind, Person, Profile, Roles};
 use crate::domain::{ConversationError, field, state};
 use crate::store::Store;
@@ -234,7 +234,7 @@ impl Api {
             }
             let person = upsert(org, tx, &said).await?;
             if person.id != locked.requester.id {
-                let requester = Requester {
+                let requester = Party {
                     id: person.id,
                     name: person.profile.display_name.clone(),
                     email: person.profile.email.clone(),
@@ -242,6 +242,7 @@ impl Api {
                 };
                 Store::replace_requester(org, tx, locked.id, &requester).await?;
                 let outcome = state::chats::replace_end_user(&locked.standing, &locked.requester, &requester);
+                let locked = Locked { requester, ..locked };
                 save(&call, tx, &locked, outcome, person.id).await?;
             }
             let end_user = Some(show::end_user(&numbered(&person), person.profile.external_id));

@@ -3,10 +3,20 @@ use proptest::prelude::*;
 
 use super::escalation::{Channel, Deflection, begin, choose, offered};
 use super::*;
+use crate::domain::conversation::Party;
 use crate::domain::state::{self, Direction, Named, Said};
 
 const BOT: u128 = 1;
 const PEOPLE: [u128; 2] = [2, 3];
+
+fn agent(n: u128) -> Party {
+    Party {
+        id: Uuid::from_u128(n),
+        name: None,
+        email: None,
+        phone: None,
+    }
+}
 
 fn named(n: u128) -> Named {
     Named {
@@ -18,7 +28,7 @@ fn named(n: u128) -> Named {
 fn standing(state: State, agent: Option<u128>) -> Standing {
     Standing {
         state,
-        agent: agent.map(named),
+        agent: agent.map(self::agent),
         queue: Some(named(100)),
         follow_up_at: None,
     }
@@ -221,7 +231,7 @@ proptest! {
             };
             let mut spoken = Vec::new();
             let outcome = match step_number {
-                0 | 1 => state::claim(&now, named(PEOPLE[usize::from(step_number)]), true).ok(),
+                0 | 1 => state::claim(&now, agent(PEOPLE[usize::from(step_number)]), true).ok(),
                 2 => Some(state::close(&now)),
                 3 => Some(state::reopen(&now, None)),
                 4 => state::chats::escalate(&now, None).ok(),

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Entry, Named, Outcome, Standing, State, compact};
 use crate::domain::ConversationError;
-use crate::domain::conversation::Requester;
+use crate::domain::conversation::Party;
 
 /// From whoever has it, if anybody, to the agents of its queue, or of `fallback`.
 ///
@@ -66,8 +66,8 @@ pub(crate) fn resume(
 }
 
 /// It is with somebody else.
-pub(crate) fn replace_end_user(standing: &Standing, old: &Requester, new: &Requester) -> Outcome {
-    let user = |user: &Requester| -> Value {
+pub(crate) fn replace_end_user(standing: &Standing, old: &Party, new: &Party) -> Outcome {
+    let user = |user: &Party| -> Value {
         compact(json!({ "id": user.id, "name": user.name, "email": user.email, "phoneNumber": user.phone }))
     };
     let mut outcome = Outcome::unchanged(standing);

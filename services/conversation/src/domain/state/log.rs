@@ -13,10 +13,6 @@ pub(crate) struct Named {
 }
 
 impl Named {
-    pub(super) fn agent(&self) -> Value {
-        compact(json!({ "agentId": self.id, "agentName": self.name }))
-    }
-
     pub(super) fn user(&self) -> Value {
         compact(json!({ "id": self.id, "name": self.name }))
     }

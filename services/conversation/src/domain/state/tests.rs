@@ -5,6 +5,15 @@ use serde_json::json;
 
 use super::*;
 
+fn agent(n: u128) -> Party {
+    Party {
+        id: Uuid::from_u128(n),
+        name: Some(format!("name {n}")),
+        email: None,
+        phone: None,
+    }
+}
+
 fn named(n: u128) -> Named {
     Named {
         id: Uuid::from_u128(n),
@@ -62,7 +71,7 @@ fn an_outbound_conversation_is_assigned_to_its_agent() {
         Direction::Outbound,
         None,
         None,
-        Some(named(1)),
+        Some(agent(1)),
         vec![said(Direction::Outbound)],
     );
     assert_eq!(
@@ -73,17 +82,17 @@ fn an_outbound_conversation_is_assigned_to_its_agent() {
             "ConversationAssigned"
         ]
     );
-    let attributes = json!({ "agentId": named(1).id, "agentName": "name 1" });
+    let attributes = json!({ "agentId": agent(1).id, "agentName": "name 1" });
     assert_eq!(outcome.entries[2].attributes, Some(attributes));
 }
 
 #[test]
 fn a_claim_says_where_it_was_claimed_from() {
-    let first = claim(&open(), named(1), false).unwrap();
+    let first = claim(&open(), agent(1), false).unwrap();
     assert_eq!(kinds(&first), ["ConversationClaimed"]);
     let from = json!({ "claimedFromType": "Queue", "claimedFromLabel": "name 100" });
     assert_eq!(first.entries[0].attributes, Some(from));
-    let robbed = claim(&first.standing, named(2), true).unwrap();
+    let robbed = claim(&first.standing, agent(2), true).unwrap();
     assert_eq!(kinds(&robbed), ["ConversationUnassigned", "ConversationClaimed"]);
     let from = json!({ "claimedFromType": "Agent", "claimedFromLabel": "name 1" });
     assert_eq!(robbed.entries[1].attributes, Some(from));
@@ -91,17 +100,17 @@ fn a_claim_says_where_it_was_claimed_from() {
 
 #[test]
 fn without_force_nobody_is_robbed() {
-    let owned = claim(&open(), named(1), false).unwrap().standing;
-    let refused = claim(&owned, named(2), false).unwrap_err();
-    assert!(matches!(refused, ConversationError::AssignedToAnother(id) if id == named(1).id));
-    assert!(claim(&owned, named(1), false).unwrap().is_noop());
+    let owned = claim(&open(), agent(1), false).unwrap().standing;
+    let refused = claim(&owned, agent(2), false).unwrap_err();
+    assert!(matches!(refused, ConversationError::AssignedToAnother(id) if id == agent(1).id));
+    assert!(claim(&owned, agent(1), false).unwrap().is_noop());
 }
 
 #[test]
 fn a_closed_conversation_has_to_be_reopened_before_anything_else() {
     let closed = close(&open()).standing;
     for refused in [
-        claim(&closed, named(1), true),
+        claim(&closed, agent(1), true),
         transfer(&closed, named(2)),
         follow_up(&closed, in_an_hour()),
     ] {
@@ -115,7 +124,7 @@ fn a_closed_conversation_has_to_be_reopened_before_anything_else() {
 
 #[test]
 fn a_conversation_without_a_queue_is_reopened_into_the_default_one() {
-    let closed = close(&create(Direction::Outbound, None, None, Some(named(1)), Vec::new()).standing).standing;
+    let closed = close(&create(Direction::Outbound, None, None, Some(agent(1)), Vec::new()).standing).standing;
     let outcome = reopen(&closed, Some(queue()));
     assert_eq!(outcome.standing.queue, Some(queue()));
     assert_eq!(outcome.standing.agent, None);
@@ -144,7 +153,7 @@ fn what_an_agent_writes_wakes_nothing() {
 
 #[test]
 fn a_transfer_takes_the_conversation_from_its_agent() {
-    let owned = claim(&open(), named(1), false).unwrap().standing;
+    let owned = claim(&open(), agent(1), false).unwrap().standing;
     let outcome = transfer(&owned, named(101)).unwrap();
     assert_eq!(
         kinds(&outcome),
@@ -212,7 +221,7 @@ fn act(standing: &Standing, action: &Action) -> Result<Outcome, ConversationErro
     match action {
         Action::Inbound => Ok(message(standing, said(Direction::Inbound), Some(queue()))),
         Action::Outbound => Ok(message(standing, said(Direction::Outbound), Some(queue()))),
-        Action::Claim(agent, force) => claim(standing, named(*agent), *force),
+        Action::Claim(by, force) => claim(standing, agent(*by), *force),
         Action::Close => Ok(close(standing)),
         Action::Reopen => Ok(reopen(standing, Some(queue()))),
         Action::Transfer(to) => transfer(standing, named(*to)),

@@ -5,7 +5,7 @@ use sqlx::{PgConnection, PgExecutor};
 
 use super::Store;
 use crate::domain::ConversationError;
-use crate::domain::conversation::Requester;
+use crate::domain::conversation::Party;
 use crate::domain::people::Person;
 
 /// An agent as integrators list them.
@@ -72,7 +72,7 @@ impl Store {
         org: OrgId,
         tx: &mut PgConnection,
         id: i64,
-        requester: &Requester,
+        requester: &Party,
     ) -> Result<(), ConversationError> {
         sqlx::query!(
             "update conversation.conversations set requester_id = $3 where org_id = $1 and id = $2",
