@@ -202,7 +202,16 @@ mod tests {
         };
         let shown = shown(&standing, None);
         let keys: Vec<_> = shown.as_object().unwrap().keys().map(String::as_str).collect();
-        let mut expected = ["csid", "channel", "status", "direction", "contact_point", "requester", "tags", "created_at"];
+        let mut expected = [
+            "csid",
+            "channel",
+            "status",
+            "direction",
+            "contact_point",
+            "requester",
+            "tags",
+            "created_at",
+        ];
         expected.sort_unstable();
         let mut keys = keys;
         keys.sort_unstable();

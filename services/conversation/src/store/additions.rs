@@ -16,6 +16,7 @@ use super::Store;
 use super::transitions::{Line, Saved};
 use crate::domain::ConversationError;
 use crate::domain::channel::Channel;
+use crate::domain::chats::chat::Chat;
 use crate::domain::conversation::{Locked, Message};
 use crate::domain::draft::{Author, Draft, Input};
 use crate::domain::state::{self, Standing, State};
@@ -42,6 +43,10 @@ impl Addition {
         }
     }
 
+    fn of(&self) -> (OrgId, i64) {
+        (self.org, self.conversation)
+    }
+
     /// The number of who says it in a chat.
     fn number(&self) -> Option<i64> {
         match &self.input {
@@ -50,10 +55,11 @@ impl Addition {
         }
     }
 
-    /// Whether something besides its conversation decides on it.
-    fn depends(&self) -> bool {
+    /// Whether something besides its conversation and its chat decides on it, `author` being who is known to say it.
+    fn depends(&self, author: Option<Author>) -> bool {
         let agent = self.draft().is_some_and(|draft| draft.agent.is_some());
-        agent || self.number().is_some() || self.external_id().is_some() || self.retry.is_some()
+        let unknown = self.number().is_some() && author.is_none();
+        agent || unknown || self.external_id().is_some() || self.retry.is_some()
     }
 
     fn external_id(&self) -> Option<&str> {
@@ -80,8 +86,6 @@ struct Before {
     agent_found: bool,
     external_id_taken: bool,
     author: Option<Author>,
-    /// The chat has a session.
-    has_session: bool,
     /// The first request with the same key: its hash, and the message that it added.
     first: Option<(Vec<u8>, Uuid)>,
 }
@@ -93,7 +97,6 @@ impl Before {
             agent_found: true,
             external_id_taken: false,
             author: None,
-            has_session: false,
             first: None,
         }
     }
@@ -185,13 +188,15 @@ impl Change for Addition {
             .record(f64::from(u32::try_from(additions.len()).unwrap_or(u32::MAX)));
         let mut tx = connection.begin().await?;
         let mut courses = lock(&mut tx, additions).await?;
-        let before = look_up(&mut tx, additions).await?;
+        let mut chats = read_chats(&mut tx, additions).await?;
+        let before = look_up(&mut tx, additions, &chats).await?;
         let mut added = Vec::new();
         let mut begun = BTreeSet::new();
         let mut decisions = Vec::new();
         for (addition, before) in additions.iter().zip(before) {
-            let key = (addition.org, addition.conversation);
-            let begins = addition.number().is_some() && !before.has_session;
+            let key = addition.of();
+            let chat = chats.get(&key).filter(|_| addition.number().is_some());
+            let begins = chat.is_some_and(|chat| chat.session.is_none());
             let decision = decide(addition, before, courses.get_mut(&key));
             if let Ok(Decision::Added(message)) = &decision {
                 let course = &courses[&key];
@@ -214,16 +219,20 @@ impl Change for Addition {
             let rows: Vec<_> = added
                 .iter()
                 .map(|(addition, position, message)| {
-                    let course = &courses[&(addition.org, addition.conversation)];
+                    let course = &courses[&addition.of()];
                     (addition.org, &course.locked, *position, message)
                 })
                 .collect();
             Store::insert_messages(&mut tx, &rows).await?;
             let saved = courses
-                .values_mut()
-                .filter(|course| course.messages > 0)
-                .map(|course| Saved {
+                .iter_mut()
+                .filter(|(_, course)| course.messages > 0)
+                .map(|(key, course)| Saved {
                     org: course.org,
+                    // Whoever else has it, or where it waits, has to be read again, and so has a session that has just begun.
+                    chat: chats
+                        .remove(key)
+                        .filter(|chat| chat.session.is_some() && course.standing == course.locked.standing),
                     lines: std::mem::take(&mut course.lines),
                     standing: course.standing.clone(),
                     enqueued: course.enqueued,
@@ -278,10 +287,7 @@ async fn lock<'a>(
     tx: &mut PgConnection,
     additions: &[Addition],
 ) -> Result<BTreeMap<(OrgId, i64), Course<'a>>, sqlx::Error> {
-    let wanted: BTreeSet<_> = additions
-        .iter()
-        .map(|addition| (addition.org, addition.conversation))
-        .collect();
+    let wanted: BTreeSet<_> = additions.iter().map(Addition::of).collect();
     let wanted: Vec<_> = wanted.into_iter().collect();
     let locked = Store::lock_conversations(tx, &wanted).await?;
     let courses = wanted.into_iter().zip(locked);
@@ -290,14 +296,46 @@ async fn lock<'a>(
         .collect())
 }
 
-/// Looks up what decides on each message besides its conversation. It comes after the locks, so that what somebody has
+/// Reads the chats of messages that came over their surface.
+async fn read_chats(
+    tx: &mut PgConnection,
+    additions: &[Addition],
+) -> Result<BTreeMap<(OrgId, i64), Chat>, sqlx::Error> {
+    let wanted = additions.iter().filter(|addition| addition.number().is_some());
+    let wanted: BTreeSet<_> = wanted.map(Addition::of).collect();
+    if wanted.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let wanted: Vec<_> = wanted.into_iter().collect();
+    let chats = wanted.iter().copied().zip(Store::chats(tx, &wanted).await?);
+    Ok(chats.filter_map(|(key, chat)| Some((key, chat?))).collect())
+}
+
+/// Looks up what decides on each message besides its conversation and its chat. It comes after the locks, so that what somebody has
 /// committed while we waited for them is seen.
 ///
 /// Each is looked up by itself: `exists`, or a join, may be planned as a hash of the whole table, which is cheap while the
 /// table is small, and the plan is kept while it grows.
-async fn look_up(tx: &mut PgConnection, additions: &[Addition]) -> Result<Vec<Before>, sqlx::Error> {
-    if !additions.iter().any(Addition::depends) {
-        return Ok(additions.iter().map(|_| Before::nothing()).collect());
+async fn look_up(
+    tx: &mut PgConnection,
+    additions: &[Addition],
+    chats: &BTreeMap<(OrgId, i64), Chat>,
+) -> Result<Vec<Before>, sqlx::Error> {
+    let authors = additions.iter().map(|addition| {
+        let chat = chats.get(&addition.of())?;
+        chat.author(addition.number()?)
+    });
+    let authors: Vec<_> = authors.collect();
+    if !additions
+        .iter()
+        .zip(&authors)
+        .any(|(addition, author)| addition.depends(*author))
+    {
+        let before = authors.into_iter().map(|author| Before {
+            author,
+            ..Before::nothing()
+        });
+        return Ok(before.collect());
     }
     let column = |value: fn(&Addition) -> Option<&str>| additions.iter().map(value).collect::<Vec<_>>();
     let rows = sqlx::query!(
@@ -310,40 +348,38 @@ async fn look_up(tx: &mut PgConnection, additions: &[Addition]) -> Result<Vec<Be
                    where p.org_id = i.org_id and p.number = i.number and p.is_agent) as agent_numbered,
                   (select p.id from conversation.people p
                    where p.org_id = i.org_id and p.number = i.number and p.is_end_user) as end_user_numbered,
-                  coalesce(i.number is not null
-                           and (select true from conversation.chats s
-                                where s.org_id = i.org_id and s.conversation_id = i.conversation_id), false)
-                      as "has_session!",
                   k.request_hash as "request_hash?", k.subject::uuid as first
-           from unnest((select $1::uuid[]), $2::bigint[], $3::uuid[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::text[])
-               with ordinality as i (org_id, conversation_id, agent_id, external_id, number, owner, rpc, key, n)
+           from unnest((select $1::uuid[]), $2::uuid[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[])
+               with ordinality as i (org_id, agent_id, external_id, number, owner, rpc, key, n)
            left join lateral (
                select k.request_hash, k.subject from conversation.idempotency_keys k
                where k.org_id = i.org_id and k.owner = i.owner and k.rpc = i.rpc and k.key = i.key offset 0
            ) k on true
            order by i.n"#,
         &additions.iter().map(|addition| addition.org.0).collect::<Vec<_>>(),
-        &additions.iter().map(|addition| addition.conversation).collect::<Vec<_>>(),
         &additions
             .iter()
             .map(|addition| addition.draft().and_then(|draft| draft.agent))
             .collect::<Vec<_>>() as &[Option<Uuid>],
         &column(Addition::external_id) as &[Option<&str>],
-        &additions.iter().map(Addition::number).collect::<Vec<_>>() as &[Option<i64>],
+        &additions
+            .iter()
+            .zip(&authors)
+            .map(|(addition, author)| addition.number().filter(|_| author.is_none()))
+            .collect::<Vec<_>>() as &[Option<i64>],
         &column(|addition| addition.retry.as_ref().map(|retry| retry.owner.as_str())) as &[Option<&str>],
         &additions.iter().map(Addition::rpc).collect::<Vec<_>>() as &[&str],
         &column(|addition| addition.retry.as_ref().map(|retry| retry.key.as_str())) as &[Option<&str>],
     )
     .fetch_all(tx)
     .await?;
-    let before = rows.into_iter().map(|row| {
+    let before = rows.into_iter().zip(authors).map(|(row, author)| {
         let is_agent = row.agent_numbered.is_some();
         let numbered = row.agent_numbered.or(row.end_user_numbered);
         Before {
             agent_found: row.agent_found,
             external_id_taken: row.external_id_taken,
-            author: numbered.map(|id| Author { id, is_agent }),
-            has_session: row.has_session,
+            author: author.or_else(|| numbered.map(|id| Author { id, is_agent })),
             first: row.request_hash.zip(row.first),
         }
     });

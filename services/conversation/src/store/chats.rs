@@ -8,6 +8,7 @@ use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
 use super::Store;
+use super::transitions::json_text;
 use crate::domain::ConversationError;
 use crate::domain::chats::chat::{Agent, Chat, EndUser, Menu, Numbered, Participant};
 use crate::domain::chats::{Ended, Participation, Session};
@@ -22,7 +23,6 @@ mod people;
 pub(crate) mod reminders;
 
 pub(crate) use escalations::NewEscalation;
-pub(super) use follow::Followed;
 pub(crate) use menus::Offer;
 
 struct Row {
@@ -110,7 +110,10 @@ impl Store {
     /// These chats, each where it was asked for; `None` for what is none.
     ///
     /// The planner does not see how many it are: it would plan anew each time it is a few.
-    async fn chats(on: impl PgExecutor<'_>, wanted: &[(OrgId, i64)]) -> Result<Vec<Option<Chat>>, sqlx::Error> {
+    pub(super) async fn chats(
+        on: impl PgExecutor<'_>,
+        wanted: &[(OrgId, i64)],
+    ) -> Result<Vec<Option<Chat>>, sqlx::Error> {
         let rows = sqlx::query_as!(
             Row,
             r#"select i.n as "n!", c.id, c.state as "state: State", c.created_at, c.closed_at, c.language,
@@ -256,7 +259,7 @@ impl Store {
             telling.subject,
             telling.sequence,
             traceparent,
-            telling.data.to_string(),
+            json_text(&telling.data),
         )
         .execute(tx)
         .await?;

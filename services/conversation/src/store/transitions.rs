@@ -9,9 +9,9 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::Store;
-use super::chats::Followed;
 use crate::domain::ConversationError;
 use crate::domain::channel::Channel;
+use crate::domain::chats::chat::Chat;
 use crate::domain::conversation::{ConversationType, Details, Locked, Party};
 use crate::domain::snapshot::Snapshot;
 use crate::domain::state::{Direction, Entry, Named, Outcome, Standing, State};
@@ -67,9 +67,15 @@ impl<'a> Lines<'a> {
     }
 }
 
+/// The text of a JSON value: its `Display` takes twice as long.
+pub(super) fn json_text(value: &Value) -> String {
+    // Only what is no value at all can't be written.
+    serde_json::to_string(value).unwrap_or_default()
+}
+
 /// The text of a JSON object behind a first member.
 fn rest(object: &Value) -> String {
-    match object.to_string() {
+    match json_text(object) {
         text if text == "{}" => "}".to_owned(),
         mut text => {
             text.replace_range(..1, ",");
@@ -100,6 +106,8 @@ pub(super) struct Saved<'a> {
     pub(super) messages: i32,
     /// What is logged and told, each with the trace it belongs to.
     pub(super) lines: Vec<(Line, Option<&'a str>)>,
+    /// Its chat as it still is, when it was read under the lock and has a session.
+    pub(super) chat: Option<Chat>,
 }
 
 struct LockedRow {
@@ -302,6 +310,7 @@ impl Store {
             enqueued: step.outcome.enqueued,
             messages: step.messages,
             lines: lines.map(|line| (line, traceparent)).collect(),
+            chat: None,
         };
         Ok(Self::save_conversations(tx, vec![saved]).await?)
     }
@@ -324,6 +333,7 @@ impl Store {
         let messages = column(&saved, |saved| saved.messages);
         let counts = column(&saved, |saved| i32::try_from(saved.lines.len()).unwrap_or(i32::MAX));
         let ats = column(&saved, |saved| saved.locked.now);
+        let chats_unread = column(&saved, |saved| saved.chat.is_none());
         let (mut line_orgs, mut line_ids, mut sequences, mut event_sequences) = (vec![], vec![], vec![], vec![]);
         let mut traceparents = Vec::new();
         for saved in &saved {
@@ -335,7 +345,10 @@ impl Store {
                 traceparents.push(*traceparent);
             }
         }
-        let snapshots: Vec<_> = saved.iter().map(|saved| saved.locked.snapshot(&saved.standing)).collect();
+        let snapshots: Vec<_> = saved
+            .iter()
+            .map(|saved| saved.locked.snapshot(&saved.standing))
+            .collect();
         let told = saved.iter().zip(&snapshots);
         let told = told.flat_map(|(saved, snapshot)| saved.lines.iter().map(move |(line, _)| (line, snapshot)));
         let lines = Lines::new(&told.collect::<Vec<_>>());
@@ -354,23 +367,19 @@ impl Store {
                      activity_sequence = c.activity_sequence + s.lines, event_sequence = c.event_sequence + s.lines,
                      updated_at = s.at
                  from unnest((select $1::uuid[]), $2::bigint[], $3::smallint[], $4::uuid[], $5::uuid[], $6::boolean[],
-                             $7::timestamptz[], $8::integer[], $9::integer[], $10::timestamptz[])
-                     as s (org_id, id, state, agent_id, queue_id, enqueued, follow_up_at, messages, lines, at)
+                             $7::timestamptz[], $8::integer[], $9::integer[], $10::timestamptz[],
+                             $11::boolean[])
+                     as s (org_id, id, state, agent_id, queue_id, enqueued, follow_up_at, messages, lines, at, chat_unread)
                  where c.org_id = s.org_id and c.id = s.id
-                 returning c.org_id, c.id, c.type, c.channel
-             ),
-             line as materialized (
-                 select * from unnest((select $11::uuid[]), $12::bigint[], $13::integer[], $14::uuid[], $15::timestamptz[],
-                                      $16::text[], $17::uuid[], $18::jsonb[], $19::uuid[], $20::text[], $21::bigint[],
-                                      $22::text[], $23::text[], $24::text[]) with ordinality
-                     as l (org_id, conversation_id, sequence, id, at, type, author_id, attributes, event_id, event,
-                           event_sequence, traceparent, before_tags, after_tags, n)
+                 returning c.org_id, c.id, s.chat_unread and c.type = 1 and c.channel = 3 as may_have_chat
              ),
              logged as (
                  insert into conversation.activity_log (org_id, conversation_id, sequence, id, at, type, author_id,
                                                         attributes)
-                 select org_id, conversation_id, sequence, id, at, type, author_id, attributes from line
+                 select * from unnest((select $12::uuid[]), $13::bigint[], $14::integer[], $15::uuid[], $16::timestamptz[],
+                                      $17::text[], $18::uuid[], $19::jsonb[])
              ),
+             -- In the order of the arrays: nothing joins them.
              recorded as (
                  insert into conversation.outbox (org_id, event_id, stream, type, subject, sequence, traceparent, data)
                  select l.org_id, l.event_id, 'handoff:events', l.event, 'conversations/' || l.conversation_id,
@@ -387,12 +396,13 @@ impl Store {
                                      where ct.org_id = l.org_id and ct.conversation_id = l.conversation_id)
                                else '' end
                             || l.after_tags
-                 from line l
-                 order by l.n
+                 from unnest((select $12::uuid[]), $13::bigint[], $20::uuid[], $21::text[], $22::bigint[], $23::text[],
+                             $24::text[], $25::text[])
+                     as l (org_id, conversation_id, event_id, event, event_sequence, traceparent, before_tags, after_tags)
              )
              select saved.id as "id!" from saved
-             where saved.type = 1 and saved.channel = 3 and (select true from conversation.chats s
-                                          where s.org_id = saved.org_id and s.conversation_id = saved.id)"#,
+             where saved.may_have_chat and (select true from conversation.chats s
+                                            where s.org_id = saved.org_id and s.conversation_id = saved.id)"#,
             &orgs,
             &ids,
             &states,
@@ -403,6 +413,7 @@ impl Store {
             &messages,
             &counts,
             &ats,
+            &chats_unread,
             &line_orgs,
             &line_ids,
             &sequences,
@@ -420,7 +431,8 @@ impl Store {
         )
         .fetch_all(&mut *tx)
         .await?;
-        let followed = saved.iter().filter(|saved| with_chat.contains(&saved.locked.id));
-        Self::follow_chats(tx, followed.map(Followed::of).collect()).await
+        let followed = saved.into_iter();
+        let followed = followed.filter(|saved| saved.chat.is_some() || with_chat.contains(&saved.locked.id));
+        Self::follow_chats(tx, followed.collect()).await
     }
 }

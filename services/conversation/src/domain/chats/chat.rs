@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{Holder, Participation, Session, Status};
+use crate::domain::draft::Author;
 use crate::domain::state::State;
 
 /// What is meant when nobody names a language.
@@ -80,6 +81,18 @@ impl Chat {
             Some(agent) if agent.is_virtual => Holder::VirtualAgent,
             Some(_) => Holder::Person,
         }
+    }
+
+    /// Who in it has this number: its end user, or who has it.
+    pub(crate) fn author(&self, number: i64) -> Option<Author> {
+        let author = |person: &Numbered, is_agent| {
+            (person.number == number).then_some(Author {
+                id: person.id,
+                is_agent,
+            })
+        };
+        let agent = self.agent.as_ref();
+        author(&self.end_user.person, false).or_else(|| author(&agent?.person, true))
     }
 
     pub(crate) fn status(&self) -> Status {

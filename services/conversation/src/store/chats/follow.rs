@@ -9,55 +9,30 @@ use uuid::Uuid;
 use super::Store;
 use crate::domain::ConversationError;
 use crate::domain::chats::chat::{Chat, Numbered};
-use crate::domain::chats::{Consequences, Ended, Session, Spoken, Step, follow};
-use crate::domain::state::Standing;
-use crate::store::transitions::Saved;
-
-/// What happened to a conversation that may have a chat.
-pub(in crate::store) struct Followed {
-    org: OrgId,
-    pub(in crate::store) id: i64,
-    now: Time,
-    traceparent: Option<String>,
-    before: Standing,
-    after: Standing,
-    ending: Option<Ended>,
-    said: Vec<Said>,
-}
+use crate::domain::chats::{Consequences, Session, Spoken, Step, follow};
+use crate::store::transitions::{Saved, json_text};
 
 /// A message, with what the conversation's event says of it and the trace it belongs to.
-struct Said {
+struct Said<'a> {
     spoken: Spoken,
     data: Value,
-    traceparent: Option<String>,
+    traceparent: Option<&'a str>,
 }
 
-impl Followed {
-    /// What happened to a conversation.
-    pub(in crate::store) fn of(saved: &Saved<'_>) -> Self {
-        let locked = saved.locked;
-        let said = saved.lines.iter();
-        let said = said.filter(|(line, _)| line.entry.event == "conversation.message_added");
-        let said = said.map(|(line, traceparent)| Said {
-            spoken: Spoken {
-                author: line.author.unwrap_or(locked.requester.id),
-                inbound: line.entry.kind == "MessageAddedByCustomer",
-            },
-            data: line.entry.data.clone(),
-            traceparent: traceparent.map(str::to_owned),
-        });
-        let traceparent = saved.lines.last().and_then(|(_, traceparent)| *traceparent);
-        Self {
-            org: saved.org,
-            id: locked.id,
-            now: locked.now,
-            traceparent: traceparent.map(str::to_owned),
-            before: locked.standing.clone(),
-            after: saved.standing.clone(),
-            ending: locked.ending,
-            said: said.collect(),
-        }
-    }
+/// The messages among what is told of a conversation.
+fn said<'a>(saved: &mut Saved<'a>) -> Vec<Said<'a>> {
+    let requester = saved.locked.requester.id;
+    let lines = std::mem::take(&mut saved.lines).into_iter();
+    let lines = lines.filter(|(line, _)| line.entry.event == "conversation.message_added");
+    let said = lines.map(|(line, traceparent)| Said {
+        spoken: Spoken {
+            author: line.author.unwrap_or(requester),
+            inbound: line.entry.kind == "MessageAddedByCustomer",
+        },
+        data: line.entry.data,
+        traceparent,
+    });
+    said.collect()
 }
 
 /// What becomes of sessions, as columns.
@@ -103,24 +78,25 @@ struct Following {
 }
 
 impl Following {
-    fn add(&mut self, followed: &Followed, chat: &Chat, consequences: &Consequences, event_sequence: i64) {
+    fn add(&mut self, saved: &Saved<'_>, chat: &Chat, consequences: &Consequences, event_sequence: i64) {
+        let (org, id, now) = (saved.org.0, saved.locked.id, saved.locked.now);
         let sessions = &mut self.sessions;
-        sessions.orgs.push(followed.org.0);
-        sessions.ids.push(followed.id);
+        sessions.orgs.push(org);
+        sessions.ids.push(id);
         sessions.ended.push(consequences.ended.map(|ended| ended as i16));
         sessions.end_user_wrote.push(consequences.end_user_wrote);
-        let idle_since = consequences.idle.since(chat.idle_since, followed.now);
+        let idle_since = consequences.idle.since(chat.idle_since, now);
         sessions.idle_since.push(idle_since);
-        let dismissed_since = consequences.dismissed.since(chat.dismissed_since, followed.now);
+        let dismissed_since = consequences.dismissed.since(chat.dismissed_since, now);
         sessions.dismissed_since.push(dismissed_since);
         sessions.event_sequences.push(event_sequence);
         for (person, participation) in &consequences.participants {
             let participants = &mut self.participants;
-            participants.orgs.push(followed.org.0);
-            participants.chats.push(followed.id);
+            participants.orgs.push(org);
+            participants.chats.push(id);
             participants.people.push(*person);
             participants.statuses.push(*participation as i16);
-            participants.ats.push(followed.now);
+            participants.ats.push(now);
         }
     }
 
@@ -140,23 +116,27 @@ impl Store {
     /// Stores what steps that are saved mean for their chats, and tells it.
     pub(in crate::store) async fn follow_chats(
         tx: &mut PgConnection,
-        followed: Vec<Followed>,
+        mut saved: Vec<Saved<'_>>,
     ) -> Result<(), sqlx::Error> {
-        if followed.is_empty() {
+        if saved.is_empty() {
             return Ok(());
         }
-        let wanted: Vec<_> = followed.iter().map(|followed| (followed.org, followed.id)).collect();
-        let chats = Self::chats(&mut *tx, &wanted).await?;
-        let mut following = Following::default();
-        for (followed, chat) in followed.into_iter().zip(chats) {
-            if let Some(chat) = chat {
-                let followed = Self::follow_chat(tx, &mut following, followed, chat).await;
-                followed.map_err(|error| match error {
-                    ConversationError::Storage(error) => error,
-                    // The conversation is locked and its session was there: nothing else is missing.
-                    _ => sqlx::Error::RowNotFound,
-                })?;
+        let unread = saved.iter_mut().filter(|saved| saved.chat.is_none());
+        let mut unread: Vec<_> = unread.collect();
+        if !unread.is_empty() {
+            let wanted: Vec<_> = unread.iter().map(|saved| (saved.org, saved.locked.id)).collect();
+            for (saved, chat) in unread.iter_mut().zip(Self::chats(&mut *tx, &wanted).await?) {
+                saved.chat = chat;
             }
+        }
+        let mut following = Following::default();
+        for saved in saved {
+            let followed = Self::follow_chat(tx, &mut following, saved).await;
+            followed.map_err(|error| match error {
+                ConversationError::Storage(error) => error,
+                // The conversation is locked and its session was there: nothing else is missing.
+                _ => sqlx::Error::RowNotFound,
+            })?;
         }
         Self::save_following(tx, following).await
     }
@@ -164,23 +144,27 @@ impl Store {
     async fn follow_chat(
         tx: &mut PgConnection,
         following: &mut Following,
-        mut followed: Followed,
-        chat: Chat,
+        mut saved: Saved<'_>,
     ) -> Result<(), ConversationError> {
-        let Some(session) = chat.session else {
+        let Some((chat, session)) = saved
+            .chat
+            .take()
+            .and_then(|chat| chat.session.map(|session| (chat, session)))
+        else {
             return Ok(());
         };
-        let said = std::mem::take(&mut followed.said);
-        let (org, trace) = (followed.org, followed.traceparent.as_deref());
+        let (org, id) = (saved.org, saved.locked.id);
+        let trace = saved.lines.last().and_then(|(_, traceparent)| *traceparent);
+        let said = said(&mut saved);
         let spoken: Vec<_> = said.iter().map(|said| said.spoken).collect();
         let consequences = follow(
             session,
             &Step {
-                before: &followed.before,
-                after: &followed.after,
+                before: &saved.locked.standing,
+                after: &saved.standing,
                 is_virtual: chat.agent.as_ref().is_some_and(|agent| agent.is_virtual),
                 spoken: &spoken,
-                ending: followed.ending,
+                ending: saved.locked.ending,
             },
         );
         let ended = consequences.ended;
@@ -189,31 +173,25 @@ impl Store {
             ..chat
         };
         if let Some(status) = consequences.escalation() {
-            let by = followed.after.agent.as_ref().filter(|_| consequences.taken);
+            let by = saved.standing.agent.as_ref().filter(|_| consequences.taken);
             let by = by.map(|agent| agent.id.to_string());
             Self::resolve_escalation(org, trace, tx, &chat, status, by.as_deref()).await?;
         }
-        let (id, mut sequence) = ((org, followed.id), chat.event_sequence);
-        let snapshot = chat.snapshot().to_string();
+        let mut sequence = chat.event_sequence;
+        let snapshot = json_text(&chat.snapshot());
         for said in said {
             let mut message = said.data;
             message["sender"] = Self::sender(org, tx, &chat, said.spoken).await?;
-            let trace = said.traceparent.as_deref();
             sequence += 1;
-            let data = format!(r#"{{"chat":{snapshot},"message":{message}}}"#);
-            following.tell(id, sequence, "chat.message_received", trace, data);
+            let data = format!(r#"{{"chat":{snapshot},"message":{}}}"#, json_text(&message));
+            following.tell((org, id), sequence, "chat.message_received", said.traceparent, data);
         }
         if consequences.finished {
             sequence += 1;
-            following.tell(
-                id,
-                sequence,
-                "chat.finished",
-                trace,
-                format!(r#"{{"chat":{snapshot}}}"#),
-            );
+            let data = format!(r#"{{"chat":{snapshot}}}"#);
+            following.tell((org, id), sequence, "chat.finished", trace, data);
         }
-        following.add(&followed, &chat, &consequences, sequence);
+        following.add(&saved, &chat, &consequences, sequence);
         Ok(())
     }
 
@@ -239,11 +217,11 @@ impl Store {
                  on conflict (org_id, conversation_id, person_id) do update set status = excluded.status
                  where t.status <> excluded.status
              )
+             -- In the order of the arrays: nothing joins them.
              insert into conversation.outbox (org_id, event_id, stream, type, subject, sequence, traceparent, data)
              select e.org_id, e.id, 'handoff:events', e.type, 'chats/' || e.chat, e.sequence, e.traceparent, e.data
              from unnest((select $13::uuid[]), $14::bigint[], $15::uuid[], $16::text[], $17::bigint[], $18::text[], $19::text[])
-                 with ordinality as e (org_id, chat, id, type, sequence, traceparent, data, n)
-             order by e.n",
+                 as e (org_id, chat, id, type, sequence, traceparent, data)",
             &sessions.orgs,
             &sessions.ids,
             &sessions.ended as &[Option<i16>],
