@@ -137,7 +137,7 @@ impl Api {
             && walked < SPAN
             && 2 * count(ids.len()) * SPAN > count(size) * walked
         {
-            let span = (2 * walked).min(SPAN - walked);
+            let span = (4 * walked).min(SPAN - walked);
             let missing = limit - count(ids.len());
             walk = Store::search_walk(org, &self.db, (filters, Some(&words)), reached, span, missing).await?;
             ids.append(&mut walk.ids);

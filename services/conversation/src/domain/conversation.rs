@@ -9,7 +9,7 @@ use super::attributes::Shown;
 use super::channel::Channel;
 use super::chats::Ended;
 use super::snapshot::{Lasting, Snapshot};
-use super::state::{Direction, Named, Noted, Said, Standing, State};
+use super::state::{Direction, Members, Named, Noted, Said, Standing, State};
 
 /// What a conversation is shown as. Numbers are those of conversation.proto.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
@@ -303,6 +303,33 @@ pub(crate) struct Message {
     pub(crate) anonymized_at: Option<Time>,
 }
 
+/// A message as events show it (the payload of the original's webhooks).
+#[derive(Debug, Serialize)]
+struct Told<'a> {
+    message_id: Uuid,
+    direction: &'static str,
+    author: Author,
+    created_at: String,
+    attachments: &'a [File],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content: Option<ToldContent<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    external_id: Option<&'a str>,
+}
+
+#[derive(Debug, Serialize)]
+struct Author {
+    id: Uuid,
+}
+
+#[derive(Debug, Serialize)]
+struct ToldContent<'a> {
+    text: &'a str,
+    content_type: &'static str,
+}
+
 impl Message {
     /// What the log and the others hear of it.
     pub(crate) fn said(&self) -> Said {
@@ -312,24 +339,22 @@ impl Message {
             Direction::Internal => "internal",
         };
         let content = self.content.as_ref();
-        let mut data = json!({
-            "message_id": self.id,
-            "direction": direction,
-            "author": { "id": self.author_id },
-            "created_at": platform::time::to_rfc3339(self.created_at),
-            "attachments": self.attachments,
-        });
-        if let Some(content) = content {
-            let kind = match content.kind {
-                ContentType::Text => "Text",
-                ContentType::Html => "Html",
-            };
-            data["text"] = json!(content.value);
-            data["content"] = json!({ "text": content.value, "content_type": kind });
-        }
-        if let Some(id) = &self.external_id {
-            data["external_id"] = json!(id);
-        }
+        let data = Told {
+            message_id: self.id,
+            direction,
+            author: Author { id: self.author_id },
+            created_at: platform::time::to_rfc3339(self.created_at),
+            attachments: &self.attachments,
+            text: content.map(|content| content.value.as_str()),
+            content: content.map(|content| ToldContent {
+                text: &content.value,
+                content_type: match content.kind {
+                    ContentType::Text => "Text",
+                    ContentType::Html => "Html",
+                },
+            }),
+            external_id: self.external_id.as_deref(),
+        };
         let from_endpoint = self
             .details
             .from
@@ -341,7 +366,7 @@ impl Message {
             author: self.author_id,
             direction: self.direction,
             from_endpoint,
-            data,
+            data: Members::of(&data),
         }
     }
 }
@@ -362,12 +387,12 @@ impl Note {
         Noted {
             author: self.author_id,
             text: self.text.clone(),
-            data: json!({
+            data: Members::of(&json!({
                 "note_id": self.id,
                 "text": self.text,
                 "author": { "id": self.author_id },
                 "created_at": platform::time::to_rfc3339(self.created_at),
-            }),
+            })),
         }
     }
 }

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::channel::Channel;
 use super::conversation::{Details, Party};
-use super::state::{Direction, Named, Standing, State};
+use super::state::{Direction, Members, Named, Standing, State};
 
 /// A conversation as events show it, but for its id and its tags, which the database adds: the id of a new one is not
 /// known yet, and tags may have changed while its lock was waited for.
@@ -98,12 +98,7 @@ impl<'a> Snapshot<'a> {
 
     /// The text of the JSON object between its id and what is in the list of its tags.
     pub(crate) fn before_tags(&self) -> String {
-        // Texts and ids only: this can't fail.
-        let mut text = serde_json::to_string(self).unwrap_or_default();
-        text.pop();
-        text.replace_range(..1, ",");
-        text.push_str(r#","tags":["#);
-        text
+        format!(r#",{},"tags":["#, Members::of(self).as_str())
     }
 
     /// The rest of the text, from the end of the list of its tags.

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::ConversationError;
 use super::conversation::Party;
 use log::compact;
-pub(crate) use log::{Entry, Named, Noted, Said};
+pub(crate) use log::{Entry, Members, Named, Noted, Said};
 
 pub(crate) mod chats;
 mod log;
@@ -251,7 +251,7 @@ pub(crate) fn follow_up(standing: &Standing, at: Time) -> Result<Outcome, Conver
         return Ok(outcome);
     }
     outcome.drop_follow_up();
-    let data = json!({ "follow_up_at": platform::time::to_rfc3339(at) });
+    let data = Members::of(&json!({ "follow_up_at": platform::time::to_rfc3339(at) }));
     outcome.standing.follow_up_at = Some(at);
     outcome.log(Entry::new("FollowupAdded", "conversation.updated").telling(data.clone()));
     if standing.state != State::Pending {
@@ -301,7 +301,7 @@ pub(crate) fn tags(standing: &Standing, tags: &[Named], added: bool) -> Outcome 
     let mut outcome = Outcome::unchanged(standing);
     for tag in tags {
         let entry = Entry::new(kind, event).with(json!({ "tag": tag.name }));
-        outcome.log(entry.telling(json!({ "tag": tag.user() })));
+        outcome.log(entry.telling(Members::of(&json!({ "tag": tag.user() }))));
     }
     outcome
 }
@@ -334,7 +334,7 @@ pub(crate) fn link(standing: &Standing, child: i64, parent: i64, kind: &str, as_
         standing,
         Entry::new(word, "conversation.updated")
             .with(link.clone())
-            .telling(link),
+            .telling(Members::of(&link)),
     )
 }
 

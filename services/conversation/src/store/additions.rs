@@ -104,7 +104,8 @@ impl Before {
 
 /// What became of a message.
 enum Decision {
-    Added(Box<Message>),
+    /// With its position.
+    Added(Box<Message>, i32),
     /// A retry: this one was added by the first request.
     Replayed(Uuid),
 }
@@ -190,7 +191,6 @@ impl Change for Addition {
         let mut courses = lock(&mut tx, additions).await?;
         let mut chats = read_chats(&mut tx, additions).await?;
         let before = look_up(&mut tx, additions, &chats).await?;
-        let mut added = Vec::new();
         let mut begun = BTreeSet::new();
         let mut decisions = Vec::new();
         for (addition, before) in additions.iter().zip(before) {
@@ -198,19 +198,17 @@ impl Change for Addition {
             let chat = chats.get(&key).filter(|_| addition.number().is_some());
             let begins = chat.is_some_and(|chat| chat.session.is_none());
             let decision = decide(addition, before, courses.get_mut(&key));
-            if let Ok(Decision::Added(message)) = &decision {
-                let course = &courses[&key];
-                if begins {
-                    begun.insert(key);
-                }
-                added.push((
-                    addition,
-                    course.locked.message_count + course.messages,
-                    Message::clone(message),
-                ));
+            if begins && let Ok(Decision::Added(..)) = &decision {
+                begun.insert(key);
             }
             decisions.push(decision);
         }
+        let added = additions.iter().zip(&decisions);
+        let added = added.filter_map(|(addition, decision)| match decision {
+            Ok(Decision::Added(message, position)) => Some((addition, *position, &**message)),
+            _ => None,
+        });
+        let added: Vec<_> = added.collect();
         if !added.is_empty() {
             if !begun.is_empty() {
                 Store::open_sessions(&mut tx, &begun.into_iter().collect::<Vec<_>>()).await?;
@@ -220,7 +218,7 @@ impl Change for Addition {
                 .iter()
                 .map(|(addition, position, message)| {
                     let course = &courses[&addition.of()];
-                    (addition.org, &course.locked, *position, message)
+                    (addition.org, &course.locked, *position, *message)
                 })
                 .collect();
             Store::insert_messages(&mut tx, &rows).await?;
@@ -245,7 +243,7 @@ impl Change for Addition {
         let mut answers = Vec::new();
         for (addition, decision) in additions.iter().zip(decisions) {
             answers.push(match decision {
-                Ok(Decision::Added(message)) => Ok(*message),
+                Ok(Decision::Added(message, _)) => Ok(*message),
                 // What fails from here on is the answer's own: the batch is committed, and must not be tried again.
                 Ok(Decision::Replayed(id)) => match Store::message(addition.org, &mut *connection, id).await {
                     Ok(found) => found.ok_or(ConversationError::ConversationNotFound),
@@ -280,7 +278,9 @@ fn decide<'a>(
     if before.external_id_taken {
         return Err(ConversationError::DuplicateExternalId);
     }
-    Ok(Decision::Added(Box::new(course.add(addition, before.author)?)))
+    let message = course.add(addition, before.author)?;
+    let position = course.locked.message_count + course.messages;
+    Ok(Decision::Added(Box::new(message), position))
 }
 
 async fn lock<'a>(
@@ -389,7 +389,7 @@ async fn look_up(
 /// Keeps the keys of what was added. The first answer is rebuilt from the message.
 ///
 /// A key that another replica has just used with another conversation spoils the batch; alone, its request finds the key.
-async fn keep_keys(tx: &mut PgConnection, added: &[(&Addition, i32, Message)]) -> Result<(), sqlx::Error> {
+async fn keep_keys(tx: &mut PgConnection, added: &[(&Addition, i32, &Message)]) -> Result<(), sqlx::Error> {
     let keyed = added.iter();
     let mut keyed: Vec<_> = keyed
         .filter_map(|(addition, _, message)| {

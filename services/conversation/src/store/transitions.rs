@@ -56,7 +56,10 @@ impl<'a> Lines<'a> {
             before_tags: lines.iter().map(|(_, snapshot)| snapshot.before_tags()).collect(),
             after_tags: lines
                 .iter()
-                .map(|(line, snapshot)| snapshot.after_tags() + &rest(&line.entry.data))
+                .map(|(line, snapshot)| match line.entry.data.as_str() {
+                    "" => format!("{}}}", snapshot.after_tags()),
+                    members => format!("{},{members}}}", snapshot.after_tags()),
+                })
                 .collect(),
         }
     }
@@ -71,17 +74,6 @@ impl<'a> Lines<'a> {
 pub(super) fn json_text(value: &Value) -> String {
     // Only what is no value at all can't be written.
     serde_json::to_string(value).unwrap_or_default()
-}
-
-/// The text of a JSON object behind a first member.
-fn rest(object: &Value) -> String {
-    match json_text(object) {
-        text if text == "{}" => "}".to_owned(),
-        mut text => {
-            text.replace_range(..1, ",");
-            text
-        }
-    }
 }
 
 /// A step that is about to be saved.

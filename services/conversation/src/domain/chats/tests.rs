@@ -227,7 +227,7 @@ proptest! {
                 author: now.agent.as_ref().map_or(Uuid::nil(), |agent| agent.id),
                 direction,
                 from_endpoint: None,
-                data: serde_json::json!({}),
+                data: state::Members::default(),
             };
             let mut spoken = Vec::new();
             let outcome = match step_number {

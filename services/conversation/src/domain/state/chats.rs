@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Entry, Named, Outcome, Standing, State, compact};
+use super::{Entry, Members, Named, Outcome, Standing, State, compact};
 use crate::domain::ConversationError;
 use crate::domain::conversation::Party;
 
@@ -74,6 +74,6 @@ pub(crate) fn replace_end_user(standing: &Standing, old: &Party, new: &Party) ->
     let users = json!({ "oldUser": user(old), "newUser": user(new) });
     let told = json!({ "old_user": { "id": old.id }, "new_user": { "id": new.id } });
     let entry = Entry::new("ConversationEndUserReplaced", "conversation.end_user_replaced");
-    outcome.log(entry.with(users).telling(told));
+    outcome.log(entry.with(users).telling(Members::of(&told)));
     outcome
 }

@@ -1,5 +1,6 @@
 //! What steps write to the activity log and tell the others.
 
+use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -18,6 +19,25 @@ impl Named {
     }
 }
 
+/// Members of a JSON object, as text: what is told is put together from those of several ones.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Members(String);
+
+impl Members {
+    /// Those of an object, which must be one.
+    pub(crate) fn of(object: &impl Serialize) -> Self {
+        // What is told consists of texts, numbers and ids, which can't fail.
+        let mut text = serde_json::to_string(object).unwrap_or_default();
+        text.pop();
+        text.drain(..text.len().min(1));
+        Self(text)
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// A line of the activity log, and the event that tells the others of it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Entry {
@@ -29,7 +49,7 @@ pub(crate) struct Entry {
     pub(crate) attributes: Option<Value>,
     pub(crate) event: &'static str,
     /// What the event says besides the conversation's snapshot.
-    pub(crate) data: Value,
+    pub(crate) data: Members,
 }
 
 impl Entry {
@@ -39,7 +59,7 @@ impl Entry {
             author: None,
             attributes: None,
             event,
-            data: json!({}),
+            data: Members::default(),
         }
     }
 
@@ -53,7 +73,7 @@ impl Entry {
         self
     }
 
-    pub(super) fn telling(mut self, data: Value) -> Self {
+    pub(super) fn telling(mut self, data: Members) -> Self {
         self.data = data;
         self
     }
@@ -76,7 +96,7 @@ pub(crate) struct Said {
     /// Who or what it was sent from, where the channel knows.
     pub(crate) from_endpoint: Option<String>,
     /// What the event says of it.
-    pub(crate) data: Value,
+    pub(crate) data: Members,
 }
 
 impl Said {
@@ -100,5 +120,5 @@ pub(crate) struct Noted {
     pub(crate) author: Uuid,
     pub(crate) text: String,
     /// What the event says of it.
-    pub(crate) data: Value,
+    pub(crate) data: Members,
 }

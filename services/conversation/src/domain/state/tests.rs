@@ -31,7 +31,7 @@ fn said(direction: Direction) -> Said {
         author: Uuid::from_u128(8),
         direction,
         from_endpoint: None,
-        data: json!({ "text": "hello" }),
+        data: Members::of(&json!({ "text": "hello" })),
     }
 }
 

@@ -10,12 +10,13 @@ use super::Store;
 use crate::domain::ConversationError;
 use crate::domain::chats::chat::{Chat, Numbered};
 use crate::domain::chats::{Consequences, Session, Spoken, Step, follow};
+use crate::domain::state::Members;
 use crate::store::transitions::{Saved, json_text};
 
 /// A message, with what the conversation's event says of it and the trace it belongs to.
 struct Said<'a> {
     spoken: Spoken,
-    data: Value,
+    data: Members,
     traceparent: Option<&'a str>,
 }
 
@@ -180,10 +181,10 @@ impl Store {
         let mut sequence = chat.event_sequence;
         let snapshot = json_text(&chat.snapshot());
         for said in said {
-            let mut message = said.data;
-            message["sender"] = Self::sender(org, tx, &chat, said.spoken).await?;
+            let sender = json_text(&Self::sender(org, tx, &chat, said.spoken).await?);
+            let message = said.data.as_str();
             sequence += 1;
-            let data = format!(r#"{{"chat":{snapshot},"message":{}}}"#, json_text(&message));
+            let data = format!(r#"{{"chat":{snapshot},"message":{{{message},"sender":{sender}}}}}"#);
             following.tell((org, id), sequence, "chat.message_received", said.traceparent, data);
         }
         if consequences.finished {
