@@ -173,20 +173,16 @@ impl Api {
                 created_at: locked.now,
                 anonymized_at: None,
             };
-            let row = (call.org(), &locked, locked.message_count + 1, &written);
-            let inserted = Store::insert_messages(tx, &[row])
-                .await
-                .map_err(ConversationError::from);
-            inserted.map_err(|error| match error {
-                ConversationError::DuplicateExternalId => ConversationError::ExternalIdTaken,
-                error => error,
-            })?;
             let step = Step {
                 outcome: state::message(&locked.standing, written.said(), locked.default_queue.clone()),
                 author: Some(written.author_id),
-                messages: 1,
+                message: Some(&written),
             };
-            Store::save_step(&call, tx, &locked, step).await?;
+            let saved = Store::save_step(&call, tx, &locked, step).await;
+            saved.map_err(|error| match error {
+                ConversationError::DuplicateExternalId => ConversationError::ExternalIdTaken,
+                error => error,
+            })?;
             let answer = wire::IngestMessageResponse {
                 message: Some(written.into()),
             };

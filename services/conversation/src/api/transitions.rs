@@ -54,7 +54,7 @@ pub(super) async fn save(
     let step = Step {
         outcome,
         author: Some(author),
-        messages: 0,
+        message: None,
     };
     Store::save_step(call, tx, locked, step).await
 }

@@ -104,8 +104,7 @@ impl Before {
 
 /// What became of a message.
 enum Decision {
-    /// With its position.
-    Added(Box<Message>, i32),
+    Added(Box<Message>),
     /// A retry: this one was added by the first request.
     Replayed(Uuid),
 }
@@ -116,7 +115,6 @@ struct Course<'a> {
     locked: Locked,
     standing: Standing,
     enqueued: bool,
-    messages: i32,
     lines: Vec<(Line, Option<&'a str>)>,
 }
 
@@ -127,7 +125,6 @@ impl<'a> Course<'a> {
             standing: locked.standing.clone(),
             locked,
             enqueued: false,
-            messages: 0,
             lines: Vec::new(),
         }
     }
@@ -156,7 +153,6 @@ impl<'a> Course<'a> {
         let outcome = state::message(&self.standing, message.said(), locked.default_queue.clone());
         self.standing = outcome.standing;
         self.enqueued |= outcome.enqueued;
-        self.messages += 1;
         for entry in outcome.entries {
             let line = Line {
                 author: entry.author.or(Some(message.author_id)),
@@ -198,14 +194,14 @@ impl Change for Addition {
             let chat = chats.get(&key).filter(|_| addition.number().is_some());
             let begins = chat.is_some_and(|chat| chat.session.is_none());
             let decision = decide(addition, before, courses.get_mut(&key));
-            if begins && let Ok(Decision::Added(..)) = &decision {
+            if begins && let Ok(Decision::Added(_)) = &decision {
                 begun.insert(key);
             }
             decisions.push(decision);
         }
         let added = additions.iter().zip(&decisions);
         let added = added.filter_map(|(addition, decision)| match decision {
-            Ok(Decision::Added(message, position)) => Some((addition, *position, &**message)),
+            Ok(Decision::Added(message)) => Some((addition, &**message)),
             _ => None,
         });
         let added: Vec<_> = added.collect();
@@ -214,36 +210,33 @@ impl Change for Addition {
                 Store::open_sessions(&mut tx, &begun.into_iter().collect::<Vec<_>>()).await?;
             }
             keep_keys(&mut tx, &added).await?;
-            let rows: Vec<_> = added
-                .iter()
-                .map(|(addition, position, message)| {
-                    let course = &courses[&addition.of()];
-                    (addition.org, &course.locked, *position, *message)
-                })
-                .collect();
-            Store::insert_messages(&mut tx, &rows).await?;
-            let saved = courses
-                .iter_mut()
-                .filter(|(_, course)| course.messages > 0)
-                .map(|(key, course)| Saved {
+            let mut messages: BTreeMap<_, Vec<_>> = BTreeMap::new();
+            for (addition, message) in &added {
+                messages.entry(addition.of()).or_default().push(*message);
+            }
+            let saved = courses.iter_mut().filter_map(|(key, course)| {
+                let messages = messages.remove(key)?;
+                // Whoever else has it, or where it waits, has to be read again, and so has a session that has just begun.
+                let chat = chats
+                    .remove(key)
+                    .filter(|chat| chat.session.is_some() && course.standing == course.locked.standing);
+                Some(Saved {
                     org: course.org,
-                    // Whoever else has it, or where it waits, has to be read again, and so has a session that has just begun.
-                    chat: chats
-                        .remove(key)
-                        .filter(|chat| chat.session.is_some() && course.standing == course.locked.standing),
                     lines: std::mem::take(&mut course.lines),
                     standing: course.standing.clone(),
                     enqueued: course.enqueued,
-                    messages: course.messages,
+                    messages,
                     locked: &course.locked,
-                });
+                    chat,
+                })
+            });
             Store::save_conversations(&mut tx, saved.collect()).await?;
         }
         tx.commit().await?;
         let mut answers = Vec::new();
         for (addition, decision) in additions.iter().zip(decisions) {
             answers.push(match decision {
-                Ok(Decision::Added(message, _)) => Ok(*message),
+                Ok(Decision::Added(message)) => Ok(*message),
                 // What fails from here on is the answer's own: the batch is committed, and must not be tried again.
                 Ok(Decision::Replayed(id)) => match Store::message(addition.org, &mut *connection, id).await {
                     Ok(found) => found.ok_or(ConversationError::ConversationNotFound),
@@ -278,9 +271,7 @@ fn decide<'a>(
     if before.external_id_taken {
         return Err(ConversationError::DuplicateExternalId);
     }
-    let message = course.add(addition, before.author)?;
-    let position = course.locked.message_count + course.messages;
-    Ok(Decision::Added(Box::new(message), position))
+    Ok(Decision::Added(Box::new(course.add(addition, before.author)?)))
 }
 
 async fn lock<'a>(
@@ -389,10 +380,10 @@ async fn look_up(
 /// Keeps the keys of what was added. The first answer is rebuilt from the message.
 ///
 /// A key that another replica has just used with another conversation spoils the batch; alone, its request finds the key.
-async fn keep_keys(tx: &mut PgConnection, added: &[(&Addition, i32, &Message)]) -> Result<(), sqlx::Error> {
+async fn keep_keys(tx: &mut PgConnection, added: &[(&Addition, &Message)]) -> Result<(), sqlx::Error> {
     let keyed = added.iter();
     let mut keyed: Vec<_> = keyed
-        .filter_map(|(addition, _, message)| {
+        .filter_map(|(addition, message)| {
             let retry = addition.retry.as_ref()?;
             Some((addition.org.0, addition.rpc(), retry, message.id))
         })

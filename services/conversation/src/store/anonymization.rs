@@ -371,7 +371,7 @@ async fn close(org: OrgId, tx: &mut PgConnection, locked: &Locked, by: Uuid) -> 
     let step = Step {
         outcome,
         author: Some(by),
-        messages: 0,
+        message: None,
     };
     Store::save_outcome(org, None, tx, locked, step).await?;
     Ok(true)

@@ -35,7 +35,7 @@ impl Store {
             let step = Step {
                 outcome: state::expire(&locked.standing),
                 author: None,
-                messages: 0,
+                message: None,
             };
             Self::save_outcome(org, None, &mut tx, &locked, step).await?;
             opened += 1;

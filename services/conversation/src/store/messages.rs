@@ -3,13 +3,13 @@
 use platform::OrgId;
 use platform::time::Time;
 use serde_json::{Value, json};
+use sqlx::PgExecutor;
 use sqlx::types::Json;
-use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
 use super::Store;
 use crate::domain::ConversationError;
-use crate::domain::conversation::{Content, ContentType, File, Locked, Message, MessageDetails, MessageType};
+use crate::domain::conversation::{Content, ContentType, File, Message, MessageDetails, MessageType};
 use crate::domain::state::Direction;
 
 /// The most that a list that is not paged shows.
@@ -98,49 +98,6 @@ impl From<Row> for Message {
 }
 
 impl Store {
-    /// Adds messages, each to a conversation at a position. The steps of their conversations have to be saved, too.
-    pub(crate) async fn insert_messages(
-        tx: &mut PgConnection,
-        messages: &[(OrgId, &Locked, i32, &Message)],
-    ) -> Result<(), sqlx::Error> {
-        let columns = Columns::new(&messages.iter().map(|(.., message)| *message));
-        sqlx::query!(
-            "insert into conversation.messages (org_id, conversation_id, position, id, type, direction, author_id,
-                                                external_id, content_type, content, attachments, details, created_at,
-                                                search)
-             select m.org_id, m.conversation_id, m.position, m.id, m.type, m.direction, m.author_id, m.external_id,
-                    m.content_type, m.content, m.attachments, m.details, m.created_at,
-                    conversation.search_vector(m.config, m.content)
-             from (select i.*, conversation.search_config(i.language) as config
-                   from unnest((select $1::uuid[]), $2::bigint[], $3::text[], $4::integer[], $5::uuid[], $6::smallint[],
-                               $7::smallint[], $8::uuid[], $9::text[], $10::smallint[], $11::text[], $12::jsonb[],
-                               $13::jsonb[], $14::timestamptz[])
-                       as i (org_id, conversation_id, language, position, id, type, direction, author_id, external_id,
-                             content_type, content, attachments, details, created_at)
-                   offset 0) m",
-            &messages.iter().map(|(org, ..)| org.0).collect::<Vec<_>>(),
-            &messages.iter().map(|(_, locked, ..)| locked.id).collect::<Vec<_>>(),
-            &messages
-                .iter()
-                .map(|(_, locked, ..)| locked.language.as_deref())
-                .collect::<Vec<_>>() as &[Option<&str>],
-            &messages.iter().map(|(_, _, position, _)| *position).collect::<Vec<_>>(),
-            &columns.ids,
-            &columns.kinds,
-            &columns.directions,
-            &columns.authors,
-            &columns.external_ids as &[Option<&str>],
-            &columns.content_types as &[Option<i16>],
-            &columns.contents as &[Option<&str>],
-            &columns.attachments,
-            &columns.details,
-            &columns.created_ats,
-        )
-        .execute(tx)
-        .await?;
-        Ok(())
-    }
-
     /// The newest messages of each of these conversations, `limit` at most, oldest first.
     pub(super) async fn message_lists(
         on: impl PgExecutor<'_>,

@@ -9,10 +9,11 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::Store;
+use super::messages::Columns;
 use crate::domain::ConversationError;
 use crate::domain::channel::Channel;
 use crate::domain::chats::chat::Chat;
-use crate::domain::conversation::{ConversationType, Details, Locked, Party};
+use crate::domain::conversation::{ConversationType, Details, Locked, Message, Party};
 use crate::domain::snapshot::Snapshot;
 use crate::domain::state::{Direction, Entry, Named, Outcome, Standing, State};
 
@@ -78,12 +79,12 @@ pub(super) fn json_text(value: &Value) -> String {
 
 /// A step that is about to be saved.
 #[derive(Debug)]
-pub(crate) struct Step {
+pub(crate) struct Step<'a> {
     pub(crate) outcome: Outcome,
     /// Nobody: it happened by itself.
     pub(crate) author: Option<Uuid>,
-    /// Messages it adds.
-    pub(crate) messages: i32,
+    /// A message that it adds.
+    pub(crate) message: Option<&'a Message>,
 }
 
 /// What happened to a locked conversation.
@@ -94,8 +95,8 @@ pub(super) struct Saved<'a> {
     pub(super) standing: Standing,
     /// It was put at the end of its queue.
     pub(super) enqueued: bool,
-    /// Messages that were added.
-    pub(super) messages: i32,
+    /// Messages that are added, in their order.
+    pub(super) messages: Vec<&'a Message>,
     /// What is logged and told, each with the trace it belongs to.
     pub(super) lines: Vec<(Line, Option<&'a str>)>,
     /// Its chat as it still is, when it was read under the lock and has a session.
@@ -277,7 +278,7 @@ impl Store {
         call: &Call,
         tx: &mut PgConnection,
         locked: &Locked,
-        step: Step,
+        step: Step<'_>,
     ) -> Result<(), ConversationError> {
         Self::save_outcome(call.org(), call.traceparent.as_deref(), tx, locked, step).await
     }
@@ -288,7 +289,7 @@ impl Store {
         traceparent: Option<&str>,
         tx: &mut PgConnection,
         locked: &Locked,
-        step: Step,
+        step: Step<'_>,
     ) -> Result<(), ConversationError> {
         let lines = step.outcome.entries.into_iter().map(|entry| Line {
             author: entry.author.or(step.author),
@@ -300,14 +301,14 @@ impl Store {
             locked,
             standing: step.outcome.standing,
             enqueued: step.outcome.enqueued,
-            messages: step.messages,
+            messages: step.message.into_iter().collect(),
             lines: lines.map(|line| (line, traceparent)).collect(),
             chat: None,
         };
         Ok(Self::save_conversations(tx, vec![saved]).await?)
     }
 
-    /// Saves what happened to locked conversations, with their lines of the activity log and their events, in one
+    /// Saves what happened to locked conversations, with their messages, their lines of the activity log and their events, in one
     /// statement. Each event shows its conversation as it is after all of that. Then their chats follow.
     pub(super) async fn save_conversations(tx: &mut PgConnection, saved: Vec<Saved<'_>>) -> Result<(), sqlx::Error> {
         fn column<'a, T>(saved: &'a [Saved<'_>], value: impl Fn(&'a Saved<'_>) -> T) -> Vec<T> {
@@ -322,7 +323,7 @@ impl Store {
         let queues = column(&saved, |saved| saved.standing.queue.as_ref().map(|queue| queue.id));
         let enqueued = column(&saved, |saved| saved.enqueued);
         let follow_ups = column(&saved, |saved| saved.standing.follow_up_at);
-        let messages = column(&saved, |saved| saved.messages);
+        let added = column(&saved, |saved| i32::try_from(saved.messages.len()).unwrap_or(i32::MAX));
         let counts = column(&saved, |saved| i32::try_from(saved.lines.len()).unwrap_or(i32::MAX));
         let ats = column(&saved, |saved| saved.locked.now);
         let chats_unread = column(&saved, |saved| saved.chat.is_none());
@@ -337,6 +338,17 @@ impl Store {
                 traceparents.push(*traceparent);
             }
         }
+        let (mut message_orgs, mut conversations, mut languages, mut positions) = (vec![], vec![], vec![], vec![]);
+        for saved in &saved {
+            for (n, _) in (1..).zip(&saved.messages) {
+                message_orgs.push(saved.org.0);
+                conversations.push(saved.locked.id);
+                languages.push(saved.locked.language.as_deref());
+                positions.push(saved.locked.message_count + n);
+            }
+        }
+        let messages: Vec<_> = saved.iter().flat_map(|saved| saved.messages.iter().copied()).collect();
+        let messages = Columns::new(&messages.into_iter());
         let snapshots: Vec<_> = saved
             .iter()
             .map(|saved| saved.locked.snapshot(&saved.standing))
@@ -364,6 +376,21 @@ impl Store {
                      as s (org_id, id, state, agent_id, queue_id, enqueued, follow_up_at, messages, lines, at, chat_unread)
                  where c.org_id = s.org_id and c.id = s.id
                  returning c.org_id, c.id, s.chat_unread and c.type = 1 and c.channel = 3 as may_have_chat
+             ),
+             written as (
+                 insert into conversation.messages (org_id, conversation_id, position, id, type, direction, author_id,
+                                                    external_id, content_type, content, attachments, details, created_at,
+                                                    search)
+                 select m.org_id, m.conversation_id, m.position, m.id, m.type, m.direction, m.author_id, m.external_id,
+                        m.content_type, m.content, m.attachments, m.details, m.created_at,
+                        conversation.search_vector(m.config, m.content)
+                 from (select i.*, conversation.search_config(i.language) as config
+                       from unnest((select $26::uuid[]), $27::bigint[], $28::text[], $29::integer[], $30::uuid[],
+                                   $31::smallint[], $32::smallint[], $33::uuid[], $34::text[], $35::smallint[], $36::text[],
+                                   $37::jsonb[], $38::jsonb[], $39::timestamptz[])
+                           as i (org_id, conversation_id, language, position, id, type, direction, author_id, external_id,
+                                 content_type, content, attachments, details, created_at)
+                       offset 0) m
              ),
              logged as (
                  insert into conversation.activity_log (org_id, conversation_id, sequence, id, at, type, author_id,
@@ -402,7 +429,7 @@ impl Store {
             &queues as &[Option<Uuid>],
             &enqueued,
             &follow_ups as &[Option<Time>],
-            &messages,
+            &added,
             &counts,
             &ats,
             &chats_unread,
@@ -420,6 +447,20 @@ impl Store {
             &traceparents as &[Option<&str>],
             &lines.before_tags,
             &lines.after_tags,
+            &message_orgs,
+            &conversations,
+            &languages as &[Option<&str>],
+            &positions,
+            &messages.ids,
+            &messages.kinds,
+            &messages.directions,
+            &messages.authors,
+            &messages.external_ids as &[Option<&str>],
+            &messages.content_types as &[Option<i16>],
+            &messages.contents as &[Option<&str>],
+            &messages.attachments,
+            &messages.details,
+            &messages.created_ats,
         )
         .fetch_all(&mut *tx)
         .await?;

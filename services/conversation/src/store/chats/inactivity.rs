@@ -130,7 +130,7 @@ impl Store {
         let step = Step {
             outcome,
             author: None,
-            messages: 0,
+            message: None,
         };
         Self::save_outcome(org, None, tx, locked, step).await?;
         Ok(1)
