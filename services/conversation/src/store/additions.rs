@@ -302,8 +302,8 @@ async fn read_chats(
     Ok(chats.filter_map(|(key, chat)| Some((key, chat?))).collect())
 }
 
-/// Looks up what decides on each message besides its conversation and its chat. It comes after the locks, so that what somebody has
-/// committed while we waited for them is seen.
+/// Looks up what decides on each message besides its conversation and its chat. It comes after the locks, so that what
+/// somebody has committed while we waited for them is seen.
 ///
 /// Each is looked up by itself: `exists`, or a join, may be planned as a hash of the whole table, which is cheap while the
 /// table is small, and the plan is kept while it grows.

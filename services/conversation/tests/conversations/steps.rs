@@ -5,7 +5,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tonic::Code;
 use wire::ConversationState;
 
-use crate::support::{World, assert_field, assert_refused, ok, refused, unknown};
+use crate::support::{WIDGET, World, assert_field, assert_refused, ok, refused, unknown};
 
 fn claim(id: i64, agent: &str, force: bool) -> wire::ClaimConversationRequest {
     wire::ClaimConversationRequest {
@@ -58,7 +58,19 @@ async fn a_claim_assigns_and_is_logged_once(_: PgPoolOptions, options: PgConnect
     );
     let (kind, data) = world.told(id).await.pop().unwrap();
     assert_eq!(kind, "conversation.assigned");
-    assert_eq!(data["conversation"]["assignee"]["name"], "Bo");
+    let expected = serde_json::json!({
+        "csid": id,
+        "channel": "WIDGET_CHAT",
+        "status": "OPEN",
+        "direction": "INBOUND",
+        "queue": { "id": claimed.queue_id, "name": "Support" },
+        "contact_point": WIDGET,
+        "requester": world.shown(&world.own.end_user).await,
+        "assignee": world.shown(agent).await,
+        "tags": [],
+        "created_at": data["conversation"]["created_at"],
+    });
+    assert_eq!(data["conversation"], expected);
 }
 
 #[sqlx::test(migrator = "conversation_service::MIGRATOR")]

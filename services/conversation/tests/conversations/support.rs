@@ -181,6 +181,20 @@ impl World {
         self.entries(id).await.into_iter().map(|entry| entry.r#type).collect()
     }
 
+    /// A person as events show him.
+    pub(crate) async fn shown(&self, id: &str) -> serde_json::Value {
+        sqlx::query_scalar(
+            "select jsonb_strip_nulls(jsonb_build_object('id', id, 'name', display_name, 'email', email,
+                                                         'phone', phone_number))
+             from conversation.people where org_id = $1 and id = $2::uuid",
+        )
+        .bind(self.own.org.0)
+        .bind(id)
+        .fetch_one(&self.db)
+        .await
+        .unwrap()
+    }
+
     /// What others were told about a conversation: kinds and data, in the order of their sequence.
     pub(crate) async fn told(&self, id: i64) -> Vec<(String, serde_json::Value)> {
         let rows: Vec<(String, i64, String)> = sqlx::query_as(

@@ -46,6 +46,23 @@ create table bench_conversation.activity_log (like conversation.activity_log inc
 create table bench_conversation.outbox (like conversation.outbox including all);
 create table bench_conversation.idempotency_keys (like conversation.idempotency_keys including all);
 alter index bench_conversation.messages_search_scope_idx set (gin_pending_list_limit = 4096);
+-- Copies don't take over what is not to be counted.
+do $$
+declare
+    statement text;
+begin
+    for statement in
+        select format('alter table bench_conversation.%I alter column %I set statistics 0', c.relname, a.attname)
+        from pg_attribute a join pg_class c on c.oid = a.attrelid
+        where c.relnamespace = 'conversation'::regnamespace and c.relkind = 'r' and a.attstattarget = 0
+          and to_regclass('bench_conversation.' || c.relname) is not null
+    loop
+        execute statement;
+    end loop;
+end
+$$;
+alter index bench_conversation.messages_search_scope_idx alter column 1 set statistics 0;
+alter index bench_conversation.conversations_search_scope_idx alter column 1 set statistics 0;
 insert into bench_conversation.conversations select * from conversation.conversations where id between 100001 and 103000;
 insert into bench_conversation.chats select * from conversation.chats where conversation_id between 102001 and 103000;
 insert into bench_conversation.messages

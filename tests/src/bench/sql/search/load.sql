@@ -46,6 +46,8 @@ begin
 end
 $$;
 drop table dropped;
+alter index conversation.conversations_search alter column 1 set statistics 0;
+alter index conversation.messages_search alter column 1 set statistics 0;
 alter table conversation.conversations enable trigger index_subject;
 alter table conversation.messages enable trigger index_message;
 reset maintenance_work_mem;
