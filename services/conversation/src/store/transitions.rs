@@ -71,7 +71,7 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// The text of a JSON value: its `Display` takes twice as long.
+/// The text of a JSON value, without the detour of its `Display` through a formatter.
 pub(super) fn json_text(value: &Value) -> String {
     // Only what is no value at all can't be written.
     serde_json::to_string(value).unwrap_or_default()

@@ -54,7 +54,8 @@ begin
     for statement in
         select format('alter table bench_conversation.%I alter column %I set statistics 0', c.relname, a.attname)
         from pg_attribute a join pg_class c on c.oid = a.attrelid
-        where c.relnamespace = 'conversation'::regnamespace and c.relkind = 'r' and a.attstattarget = 0
+        where c.relnamespace = 'conversation'::regnamespace and c.relkind = 'r' and a.attstattarget = 0 and a.attnum > 0
+          and not a.attisdropped
           and to_regclass('bench_conversation.' || c.relname) is not null
     loop
         execute statement;
