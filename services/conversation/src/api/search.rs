@@ -16,7 +16,7 @@ use super::Api;
 use crate::domain::search::{Condition, Filters, Moment, Reference, Search, Tags, Values, Word, highlighted};
 use crate::domain::{ConversationError, field};
 use crate::store::Store;
-use crate::store::search::Words;
+use crate::store::search::{Places, Words};
 
 /// Hits on a page, when the caller does not say and at most.
 const PAGE: i32 = 50;
@@ -44,6 +44,8 @@ enum Position {
 
 /// A page: conversations in their order, and where the next one starts.
 type Found = (Vec<i64>, Option<Position>);
+/// The words of a page, and where its messages are that have them, as far as that is known.
+type Asked = (Words, Option<Places>);
 
 impl Api {
     pub(super) async fn search_conversations(
@@ -68,14 +70,14 @@ impl Api {
         let list = ["search", &org_text, &asked];
         let position: Option<Position> = self.tokens.read(&list, &message.page_token)?;
         let search = Search::try_from(message).map_err(ConversationError::from)?;
-        let (words, (ids, next)) = if search.text.is_empty() {
+        let (asked, (ids, next)) = if search.text.is_empty() {
             (None, self.by_conditions(org, &search.filters, position, size).await?)
         } else {
-            let (words, found) = self.by_words(org, &search, position, size).await?;
-            (Some(words), found)
+            let (asked, found) = self.by_words(org, &search, position, size).await?;
+            (Some(asked), found)
         };
         Ok(Response::new(wire::SearchConversationsResponse {
-            hits: self.hits(org, &ids, words.as_ref(), with_inner_hits).await?,
+            hits: self.hits(org, &ids, asked, with_inner_hits).await?,
             next_page_token: next.map_or_else(String::new, |next| self.tokens.make(&list, &next)),
         }))
     }
@@ -113,7 +115,7 @@ impl Api {
         search: &Search,
         position: Option<Position>,
         size: usize,
-    ) -> Result<(Words, Found), ConversationError> {
+    ) -> Result<(Asked, Found), ConversationError> {
         let filters = &search.filters;
         let limit = count(size + 1);
         let (before, may_rank) = match position {
@@ -122,14 +124,15 @@ impl Api {
             Some(Position::Best(rank, id)) => {
                 let words = Store::search_words(org, &self.db, search).await?;
                 let found = self.best(org, (filters, &words), Some((rank, id)), size).await?;
-                return Ok((words, found));
+                return Ok(((words, None), found));
             }
         };
         let probe = Store::search_probe(org, &self.db, search, before, PROBE, limit).await?;
         let (words, mut walk) = (probe.words, probe.walk);
         if words.are_none() {
-            return Ok((words, Found::default()));
+            return Ok(((words, None), Found::default()));
         }
+        let mut places = walk.places();
         let mut ids = walk.ids;
         let mut walked = PROBE;
         // Farther as long as the page may be filled that way. That words come in clusters is what the factor is for.
@@ -141,18 +144,19 @@ impl Api {
             let missing = limit - count(ids.len());
             walk = Store::search_walk(org, &self.db, (filters, Some(&words)), reached, span, missing).await?;
             ids.append(&mut walk.ids);
+            places = places.zip(walk.places()).map(|(places, more)| [places, more].concat());
             walked += span;
         }
         if ids.len() <= size {
             let what = (filters, &words);
             let texts;
-            (ids, texts) = Store::search_newest(org, &self.db, what, before, limit).await?;
+            (ids, places, texts) = Store::search_newest(org, &self.db, what, before, limit).await?;
             if may_rank && texts <= RANKED {
                 let found = self.best(org, what, None, size).await?;
-                return Ok((words, found));
+                return Ok(((words, None), found));
             }
         }
-        Ok((words, newest(ids, size)))
+        Ok(((words, places), newest(ids, size)))
     }
 
     /// Best first, after this rank and conversation.
@@ -178,12 +182,12 @@ impl Api {
         &self,
         org: OrgId,
         ids: &[i64],
-        words: Option<&Words>,
+        asked: Option<Asked>,
         with_inner_hits: bool,
     ) -> Result<Vec<wire::SearchHit>, ConversationError> {
         let mut hits: HashMap<i64, wire::SearchHit> = HashMap::new();
-        if let Some(words) = words.filter(|_| !ids.is_empty()) {
-            for (conversation, message, headline) in Store::search_texts(org, &self.db, ids, words).await? {
+        if let Some((words, places)) = asked.filter(|_| !ids.is_empty()) {
+            for (conversation, message, headline) in Store::search_texts(org, &self.db, ids, &words, places).await? {
                 let text = highlighted(&headline);
                 let hit = hits.entry(conversation).or_default();
                 let field = match message {

@@ -1,6 +1,8 @@
 //! Search. Statements are put together from constants and bound values. Words come from subqueries, which the planner takes
 //! for words of any frequency: which plan is right was decided before, and planning costs as much as a small page.
 
+use std::collections::HashMap;
+
 use platform::OrgId;
 use sqlx::{PgExecutor, Postgres, QueryBuilder};
 use uuid::Uuid;
@@ -15,7 +17,7 @@ mod filters;
 type Sql = QueryBuilder<Postgres>;
 
 /// Messages that a hit shows at most, newest first.
-const INNER_HITS: i64 = 5;
+const INNER_HITS: usize = 5;
 /// So many ids are sent unsorted.
 const SENT: i64 = 2000;
 
@@ -39,13 +41,31 @@ impl Words {
     }
 }
 
+/// Where messages are that have the words: the conversation and the position of each.
+pub(crate) type Places = Vec<(i64, i32)>;
+
 /// What a walk over the newest conversations found.
 #[derive(Debug, sqlx::FromRow)]
 pub(crate) struct Walk {
     /// Those that fit, newest first.
     pub(crate) ids: Vec<i64>,
+    hit_ids: Option<Vec<i64>>,
+    hit_positions: Option<Vec<i32>>,
     /// Where the next one begins; `None` when there were enough that fit, or no more conversations.
     pub(crate) reached: Option<i64>,
+}
+
+impl Walk {
+    /// Where all messages of these conversations are that have the words, unless they have to be looked for.
+    pub(crate) fn places(&mut self) -> Option<Places> {
+        Some(
+            self.hit_ids
+                .take()?
+                .into_iter()
+                .zip(self.hit_positions.take()?)
+                .collect(),
+        )
+    }
 }
 
 /// How a search for words begins.
@@ -130,22 +150,27 @@ impl Store {
         Ok(sql.build_query_as().fetch_one(on).await?)
     }
 
-    /// The newest conversations below `before` that have the words and fit, through the index of texts, newest first; and
-    /// how many texts were found in all.
+    /// The newest conversations below `before` that have the words and fit, through the index of texts, newest first; where
+    /// their messages are that have them, as in [`Walk::places`]; and how many texts were found in all.
     pub(crate) async fn search_newest(
         org: OrgId,
         on: impl PgExecutor<'_>,
         what: (&Filters, &Words),
         before: i64,
         limit: i64,
-    ) -> Result<(Vec<i64>, i64), ConversationError> {
+    ) -> Result<(Vec<i64>, Option<Places>, i64), ConversationError> {
         let mut sql = Sql::default();
         push_newest(&mut sql, org, what, before, limit);
-        let (mut ids, texts): (Vec<i64>, i64) = sql.build_query_as().fetch_one(on).await?;
+        let found: (Vec<i64>, Option<Vec<i32>>, i64) = sql.build_query_as().fetch_one(on).await?;
+        let (mut ids, positions, texts) = found;
+        // Subjects have none.
+        let places =
+            positions.map(|positions| ids.iter().copied().zip(positions).filter(|(_, position)| *position > 0));
+        let places = places.map(Iterator::collect);
         ids.sort_unstable_by(|one, other| other.cmp(one));
         ids.dedup();
         ids.truncate(usize::try_from(limit).unwrap_or_default());
-        Ok((ids, texts))
+        Ok((ids, places, texts))
     }
 
     /// The conversations that fit the words best, of those with the newest `texts` that have them: each with how well it
@@ -163,15 +188,17 @@ impl Store {
         Ok(sql.build_query_as().fetch_all(on).await?)
     }
 
-    /// What has the words in these conversations: their subjects, and the newest messages of each, oldest first.
+    /// What has the words in these conversations: their subjects, and the newest messages of each, oldest first. All of
+    /// these are in `places`, or they are looked for.
     pub(crate) async fn search_texts(
         org: OrgId,
         on: impl PgExecutor<'_>,
         ids: &[i64],
         words: &Words,
+        places: Option<Places>,
     ) -> Result<Vec<Text>, ConversationError> {
         let mut sql = Sql::default();
-        push_texts(&mut sql, org, ids, words);
+        push_texts(&mut sql, org, ids, words, places);
         Ok(sql.build_query_as().fetch_all(on).await?)
     }
 }
@@ -179,7 +206,7 @@ impl Store {
 /// What is read of the parts `asked` and `walk` of a statement.
 const WORDS: &str =
     "asked.query::text as query, asked.literal::text as literal, asked.scope::text as scope, asked.inexact";
-const WALK: &str = "walk.ids, walk.reached";
+const WALK: &str = "walk.ids, walk.hit_ids, walk.hit_positions, walk.reached";
 
 fn push_asked(sql: &mut Sql, org: OrgId, search: &Search) {
     // Places and weights are not in the index of texts; their signs may stand in a word, too.
@@ -197,13 +224,28 @@ fn push_asked(sql: &mut Sql, org: OrgId, search: &Search) {
     .push(") q)");
 }
 
-fn push_walk(sql: &mut Sql, org: OrgId, what: (&Filters, Option<Asked<'_>>), before: i64, span: i64, limit: i64) {
+fn push_walk(
+    sql: &mut Sql,
+    org: OrgId,
+    (filters, words): (&Filters, Option<Asked<'_>>),
+    before: i64,
+    span: i64,
+    limit: i64,
+) {
+    if let Some(words) = words
+        && narrowing(filters).next().is_none()
+    {
+        return push_walk_over_texts(sql, org, (filters, words), before, span, limit);
+    }
     sql.push("walked as materialized (select array(");
-    push_fitting(sql, org, what, before, span, limit);
-    sql.push(") as ids), walk as (select walked.ids, case when cardinality(walked.ids) < ")
-        .push_bind(limit)
-        .push(" then (select min(c.id) from ");
-    push_span(sql, org, what.0, before, span);
+    push_fitting(sql, org, (filters, words), before, span, limit);
+    sql.push(
+        ") as ids), walk as (select walked.ids, null::bigint[] as hit_ids, null::integer[] as hit_positions,
+             case when cardinality(walked.ids) < ",
+    )
+    .push_bind(limit)
+    .push(" then (select min(c.id) from ");
+    push_span(sql, org, filters, before, span);
     sql.push(" having count(*) = ")
         .push_bind(span)
         .push(") end as reached from walked)");
@@ -218,11 +260,6 @@ fn push_fitting(
     span: i64,
     limit: i64,
 ) {
-    if let Some(words) = words
-        && narrowing(filters).next().is_none()
-    {
-        return push_walk_over_texts(sql, org, (filters, words), before, span, limit);
-    }
     sql.push("select c.id from ");
     push_span(sql, org, filters, before, span);
     sql.push(" where ");
@@ -249,25 +286,30 @@ fn push_walk_over_texts(
     span: i64,
     limit: i64,
 ) {
-    sql.push("with hit as materialized (select m.conversation_id as id from conversation.messages m where m.org_id = ")
-        .push_bind(org.0)
-        .push(" and m.conversation_id < ")
-        .push_bind(before)
-        .push(" and m.conversation_id >= coalesce((select c.id from conversation.conversations c where c.org_id = ")
+    sql.push("bound as materialized (select coalesce((select c.id from conversation.conversations c where c.org_id = ")
         .push_bind(org.0)
         .push(" and c.id < ")
         .push_bind(before)
         .push(" order by c.id desc offset ")
         .push_bind(span - 1)
-        .push(" limit 1), 0) and m.search @@ ");
+        .push(
+            " limit 1), 0) as id),
+             hit as materialized (select m.conversation_id as id, array_agg(m.position) as positions
+                                  from conversation.messages m where m.org_id = ",
+        )
+        .push_bind(org.0)
+        .push(" and m.conversation_id < ")
+        .push_bind(before)
+        .push(" and m.conversation_id >= (select bound.id from bound) and m.search @@ ");
     words.push(sql);
     push_fits(sql, org, filters, "m.conversation_id");
     sql.push(" group by m.conversation_id order by m.conversation_id desc limit ")
         .push_bind(limit)
         // Subjects matter only as far back as the page reaches.
         .push(
-            ") select h.id from (select hit.id from hit union all (select c.id from (
-                 select * from conversation.conversations c where c.org_id = ",
+            "), walked as materialized (select array(
+                 select h.id from (select hit.id from hit union all (select c.id from (
+                     select * from conversation.conversations c where c.org_id = ",
         )
         .push_bind(org.0)
         .push(" and c.id < ")
@@ -283,11 +325,21 @@ fn push_walk_over_texts(
     sql.push(" order by c.id desc limit ")
         .push_bind(limit)
         .push(")) h group by h.id order by h.id desc limit ")
-        .push_bind(limit);
+        .push_bind(limit)
+        .push(
+            ") as ids, array(select hit.id from hit, unnest(hit.positions)) as hit_ids,
+                 array(select place.position from hit, unnest(hit.positions) as place (position)) as hit_positions),
+             walk as (select walked.*, case when cardinality(walked.ids) < ",
+        )
+        .push_bind(limit)
+        .push(" and bound.id > 0 then bound.id end as reached from walked, bound)");
 }
 
 fn push_newest(sql: &mut Sql, org: OrgId, what: (&Filters, &Words), before: i64, limit: i64) {
-    sql.push("with hit as materialized (select coalesce(array_agg(h.id), '{}') as ids from (");
+    sql.push(
+        "with hit as materialized (select coalesce(array_agg(h.id), '{}') as ids,
+                                          coalesce(array_agg(h.position), '{}') as positions from (",
+    );
     push_hits(sql, org, what, before, false);
     // To sort few of them costs more here than to send them.
     sql.push(") h) select case when cardinality(hit.ids) <= ")
@@ -297,7 +349,9 @@ fn push_newest(sql: &mut Sql, org: OrgId, what: (&Filters, &Words), before: i64,
                   select of.id from unnest(hit.ids) as of (id) group by of.id order by of.id desc limit ",
         )
         .push_bind(limit)
-        .push(") end, cardinality(hit.ids)::bigint from hit");
+        .push(") end, case when cardinality(hit.ids) <= ")
+        .push_bind(SENT)
+        .push(" then hit.positions end, cardinality(hit.ids)::bigint from hit");
 }
 
 fn push_best(sql: &mut Sql, org: OrgId, what: (&Filters, &Words), texts: i64, after: Option<(f32, i64)>, limit: i64) {
@@ -317,13 +371,16 @@ fn push_best(sql: &mut Sql, org: OrgId, what: (&Filters, &Words), texts: i64, af
 }
 
 /// The texts with the words in conversations below `before` that fit, through the index of texts: each by the `id` of its
-/// conversation, and with its `rank`.
+/// conversation and its `position`, which is 0 for a subject, and with its `rank`.
 fn push_hits(sql: &mut Sql, org: OrgId, (filters, words): (&Filters, &Words), before: i64, ranked: bool) {
-    for (table, id) in [("messages", "t.conversation_id"), ("conversations", "t.id")] {
+    for (table, id, position) in [
+        ("messages", "t.conversation_id", "t.position"),
+        ("conversations", "t.id", "0"),
+    ] {
         if table != "messages" {
             sql.push(" union all ");
         }
-        sql.push(format_args!("(select {id} as id"));
+        sql.push(format_args!("(select {id} as id, {position} as position"));
         if ranked {
             sql.push(", ts_rank(t.search, (select ")
                 .push_bind(&words.query)
@@ -347,11 +404,24 @@ fn push_hits(sql: &mut Sql, org: OrgId, (filters, words): (&Filters, &Words), be
     }
 }
 
-fn push_texts(sql: &mut Sql, org: OrgId, ids: &[i64], words: &Words) {
+fn push_texts(sql: &mut Sql, org: OrgId, ids: &[i64], words: &Words, places: Option<Places>) {
     sql.push("select p.id, f.id, f.headline from unnest(")
         .push_bind(ids.to_vec())
+        .push("::bigint[]");
+    let places = places.map(|places| Shown::new(ids, places));
+    let (mut columns, mut positions) = ("id", None);
+    if let Some(shown) = places {
+        sql.push(", ")
+            .push_bind(shown.firsts)
+            .push("::integer[], ")
+            .push_bind(shown.lasts)
+            .push("::integer[]");
+        columns = "id, first, last";
+        positions = Some(shown.positions);
+    }
+    sql.push(format_args!(") as p ({columns})"))
         .push(
-            "::bigint[]) as p (id) cross join lateral (
+            " cross join lateral (
                  select c.language, c.subject, c.search from conversation.conversations c where c.org_id = ",
         )
         .push_bind(org.0)
@@ -365,9 +435,46 @@ fn push_texts(sql: &mut Sql, org: OrgId, ids: &[i64], words: &Words) {
         .push_bind(org.0)
         .push(" and m.conversation_id = p.id and m.search @@ (select ")
         .push_bind(&words.query)
-        .push("::tsquery) order by m.position desc limit ")
-        .push_bind(INNER_HITS)
-        .push(")) f order by p.id, f.position");
+        .push("::tsquery)");
+    match positions {
+        Some(positions) => sql
+            .push(" and m.position = any ((")
+            .push_bind(positions)
+            .push("::integer[])[p.first:p.last])"),
+        None => sql.push(format_args!(" order by m.position desc limit {INNER_HITS}")),
+    };
+    sql.push(")) f order by p.id, f.position");
+}
+
+/// Which of the places that are known a page shows: a slice of `positions` for each conversation, counted from 1.
+struct Shown {
+    firsts: Vec<i32>,
+    lasts: Vec<i32>,
+    positions: Vec<i32>,
+}
+
+impl Shown {
+    fn new(ids: &[i64], places: Places) -> Self {
+        let mut found: HashMap<i64, Vec<i32>> = ids.iter().map(|id| (*id, Vec::new())).collect();
+        for (id, position) in places {
+            found.entry(id).and_modify(|positions| positions.push(position));
+        }
+        let mut shown = Self {
+            firsts: Vec::with_capacity(ids.len()),
+            lasts: Vec::with_capacity(ids.len()),
+            positions: Vec::new(),
+        };
+        let count = |positions: &Vec<i32>| i32::try_from(positions.len()).unwrap_or(i32::MAX);
+        for id in ids {
+            let mut newest = found.remove(id).unwrap_or_default();
+            newest.sort_unstable_by(|one, other| other.cmp(one));
+            newest.truncate(INNER_HITS);
+            shown.firsts.push(count(&shown.positions) + 1);
+            shown.positions.append(&mut newest);
+            shown.lasts.push(count(&shown.positions));
+        }
+        shown
+    }
 }
 
 /// A text with what was found in it marked. What stands there as it was asked for is marked alone.

@@ -121,7 +121,9 @@ async fn no_search_reads_a_whole_table(pool: PgPool) {
             for filters in &filters {
                 for span in [200, 1000] {
                     let mut sql = explain();
-                    push_fitting(&mut sql, org, (filters, Some(Asked::Known(&words))), before, span, 51);
+                    sql.push("with ");
+                    push_walk(&mut sql, org, (filters, Some(Asked::Known(&words))), before, span, 51);
+                    sql.push(" select ").push(WALK).push(" from walk");
                     assert_uses_indexes(&pool, sql).await;
                     let mut sql = explain();
                     sql.push("with ");
@@ -142,9 +144,11 @@ async fn no_search_reads_a_whole_table(pool: PgPool) {
                 }
             }
             let ids: Vec<i64> = (1..=50).collect();
-            let mut sql = explain();
-            push_texts(&mut sql, org, &ids, &words);
-            assert_uses_indexes(&pool, sql).await;
+            for places in [None, Some(ids.iter().map(|id| (*id, 1)).collect())] {
+                let mut sql = explain();
+                push_texts(&mut sql, org, &ids, &words, places);
+                assert_uses_indexes(&pool, sql).await;
+            }
         }
     }
     // The rare words are found although a walk would not meet all of them.
@@ -156,14 +160,28 @@ async fn no_search_reads_a_whole_table(pool: PgPool) {
             conditions: Vec::new(),
         },
     };
-    let probe = Store::search_probe(org, &pool, &search, i64::MAX, 1000, 51)
+    let mut probe = Store::search_probe(org, &pool, &search, i64::MAX, 1000, 51)
         .await
         .unwrap();
     assert_eq!(probe.walk.ids.len(), 1);
     assert!(probe.walk.reached.is_some());
+    let met = probe.walk.places().unwrap();
+    assert_eq!(met.len(), 1);
     let what = (&search.filters, &probe.words);
-    let (newest, texts) = Store::search_newest(org, &pool, what, i64::MAX, 51).await.unwrap();
+    let (newest, places, texts) = Store::search_newest(org, &pool, what, i64::MAX, 51).await.unwrap();
     assert_eq!((newest.len(), texts), (2, 2));
+    let places = places.unwrap();
+    assert_eq!(places.len(), 2);
+    assert!(places.contains(&met[0]));
+    // Known places save looking for them, and nothing else.
+    let looked_for = Store::search_texts(org, &pool, &newest, &probe.words, None)
+        .await
+        .unwrap();
+    let known = Store::search_texts(org, &pool, &newest, &probe.words, Some(places))
+        .await
+        .unwrap();
+    assert_eq!(looked_for.len(), 2);
+    assert_eq!(looked_for, known);
     let best = Store::search_best(org, &pool, what, 1000, None, 51).await.unwrap();
     assert_eq!(best.len(), 2);
     assert!(best.iter().all(|(_, rank)| *rank > 0.0));
