@@ -22,6 +22,7 @@ pub(crate) mod presence;
 pub(crate) mod queues;
 pub(crate) mod reads;
 pub(crate) mod search;
+mod seen;
 mod tags;
 mod teams;
 pub(crate) mod transitions;

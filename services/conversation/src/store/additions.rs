@@ -1,8 +1,11 @@
 //! Messages of API clients, added by a group commit.
 //!
-//! The conversations of a batch are locked, each message is a step that is decided in the domain, and all of it is saved
-//! together: also what reopens a conversation, and what a message means for a chat. It does not matter which surface a
-//! message comes over.
+//! Each message of a batch is a step of its conversation that is decided in the domain, and all of it is saved together: also
+//! what reopens a conversation, and what a message means for a chat. It does not matter which surface a message comes over.
+//!
+//! Hardly ever does anybody else change one of these conversations at the same moment. So they are read without locks, and the
+//! one statement that saves everything fails when one of them is not the version that was read. Only then, or when a step
+//! takes more than that, it is done again in a transaction that locks them first.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +16,8 @@ use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 
 use super::Store;
-use super::transitions::{Line, Saved};
+use super::seen::{Seen, Versions};
+use super::transitions::{Keys, Line, Saved};
 use crate::domain::ConversationError;
 use crate::domain::channel::Channel;
 use crate::domain::chats::chat::Chat;
@@ -24,6 +28,9 @@ use crate::domain::state::{self, Standing, State};
 /// The names that idempotency keys are stored under.
 const RPC: &str = "AddMessage";
 pub(crate) const CHAT_RPC: &str = "SendChatMessage";
+
+/// The SQLSTATE of a version that is not what it must be.
+const SERIALIZATION_FAILURE: &str = "40001";
 
 /// One message on its way into a conversation.
 #[derive(Debug)]
@@ -55,11 +62,12 @@ impl Addition {
         }
     }
 
-    /// Whether something besides its conversation and its chat decides on it, `author` being who is known to say it.
+    /// Whether something has to be looked up for it besides its conversation and its chat, `author` being who is known to
+    /// say it. A key or an external id that is taken is noticed when it is saved.
     fn depends(&self, author: Option<Author>) -> bool {
         let agent = self.draft().is_some_and(|draft| draft.agent.is_some());
         let unknown = self.number().is_some() && author.is_none();
-        agent || unknown || self.external_id().is_some() || self.retry.is_some()
+        agent || unknown
     }
 
     fn external_id(&self) -> Option<&str> {
@@ -91,12 +99,12 @@ struct Before {
 }
 
 impl Before {
-    /// Nothing that a message without further ado depends on.
-    fn nothing() -> Self {
+    /// Nothing, for a message that depends on nothing else.
+    fn only(author: Option<Author>) -> Self {
         Self {
             agent_found: true,
             external_id_taken: false,
-            author: None,
+            author,
             first: None,
         }
     }
@@ -113,20 +121,36 @@ enum Decision {
 struct Course<'a> {
     org: OrgId,
     locked: Locked,
+    chat: Option<Chat>,
+    versions: Versions,
     standing: Standing,
     enqueued: bool,
+    /// Its session begins with a message.
+    begins: bool,
     lines: Vec<(Line, Option<&'a str>)>,
 }
 
+type Courses<'a> = BTreeMap<(OrgId, i64), Course<'a>>;
+
 impl<'a> Course<'a> {
-    fn new(org: OrgId, locked: Locked) -> Self {
+    fn new(org: OrgId, seen: Seen) -> Self {
+        let Seen { locked, chat, versions } = seen;
         Self {
             org,
             standing: locked.standing.clone(),
             locked,
+            chat,
+            versions,
             enqueued: false,
+            begins: false,
             lines: Vec::new(),
         }
+    }
+
+    /// Whether nothing has to be read or stored for it but what was read and what one statement saves.
+    fn is_plain(&self) -> bool {
+        let has_session = self.chat.as_ref().is_some_and(|chat| chat.session.is_some());
+        !self.begins && (!has_session || self.standing == self.locked.standing)
     }
 
     /// Takes the step that a message is.
@@ -161,6 +185,8 @@ impl<'a> Course<'a> {
             };
             self.lines.push((line, addition.traceparent.as_deref()));
         }
+        let has_session = self.chat.as_ref().is_some_and(|chat| chat.session.is_some());
+        self.begins |= addition.number().is_some() && !has_session;
         Ok(message)
     }
 }
@@ -183,56 +209,17 @@ impl Change for Addition {
     ) -> Result<Vec<Result<Message, ConversationError>>, sqlx::Error> {
         metrics::histogram!("conversation_write_batch_size")
             .record(f64::from(u32::try_from(additions.len()).unwrap_or(u32::MAX)));
-        let mut tx = connection.begin().await?;
-        let mut courses = lock(&mut tx, additions).await?;
-        let mut chats = read_chats(&mut tx, additions).await?;
-        let before = look_up(&mut tx, additions, &chats).await?;
-        let mut begun = BTreeSet::new();
-        let mut decisions = Vec::new();
-        for (addition, before) in additions.iter().zip(before) {
-            let key = addition.of();
-            let chat = chats.get(&key).filter(|_| addition.number().is_some());
-            let begins = chat.is_some_and(|chat| chat.session.is_none());
-            let decision = decide(addition, before, courses.get_mut(&key));
-            if begins && let Ok(Decision::Added(_)) = &decision {
-                begun.insert(key);
+        let at_once = match at_once(connection, additions).await {
+            Err(error) if was_overtaken(&error) => {
+                metrics::counter!("conversation_writes_overtaken_total").increment(1);
+                None
             }
-            decisions.push(decision);
-        }
-        let added = additions.iter().zip(&decisions);
-        let added = added.filter_map(|(addition, decision)| match decision {
-            Ok(Decision::Added(message)) => Some((addition, &**message)),
-            _ => None,
-        });
-        let added: Vec<_> = added.collect();
-        if !added.is_empty() {
-            if !begun.is_empty() {
-                Store::open_sessions(&mut tx, &begun.into_iter().collect::<Vec<_>>()).await?;
-            }
-            keep_keys(&mut tx, &added).await?;
-            let mut messages: BTreeMap<_, Vec<_>> = BTreeMap::new();
-            for (addition, message) in &added {
-                messages.entry(addition.of()).or_default().push(*message);
-            }
-            let saved = courses.iter_mut().filter_map(|(key, course)| {
-                let messages = messages.remove(key)?;
-                // Whoever else has it, or where it waits, has to be read again, and so has a session that has just begun.
-                let chat = chats
-                    .remove(key)
-                    .filter(|chat| chat.session.is_some() && course.standing == course.locked.standing);
-                Some(Saved {
-                    org: course.org,
-                    lines: std::mem::take(&mut course.lines),
-                    standing: course.standing.clone(),
-                    enqueued: course.enqueued,
-                    messages,
-                    locked: &course.locked,
-                    chat,
-                })
-            });
-            Store::save_conversations(&mut tx, saved.collect()).await?;
-        }
-        tx.commit().await?;
+            done => done?,
+        };
+        let decisions = match at_once {
+            Some(decisions) => decisions,
+            None => under_locks(connection, additions).await?,
+        };
         let mut answers = Vec::new();
         for (addition, decision) in additions.iter().zip(decisions) {
             answers.push(match decision {
@@ -247,6 +234,105 @@ impl Change for Addition {
         }
         Ok(answers)
     }
+}
+
+/// Somebody else has changed what was read, or has used a key or an external id: then it is decided anew.
+fn was_overtaken(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Database(error)
+        if error.is_unique_violation() || error.code().as_deref() == Some(SERIALIZATION_FAILURE))
+}
+
+type Decisions = Vec<Result<Decision, ConversationError>>;
+
+/// Makes additions true without a transaction of several statements: one reads what decides, another one saves it all,
+/// unless somebody was faster. `None`: it takes more than that.
+async fn at_once(connection: &mut PgConnection, additions: &[Addition]) -> Result<Option<Decisions>, sqlx::Error> {
+    let mut courses = read(connection, additions).await?;
+    let authors = authors(additions, &courses);
+    let on_something = additions
+        .iter()
+        .zip(&authors)
+        .any(|(addition, author)| addition.depends(*author));
+    let before = if on_something {
+        look_up(connection, additions, authors).await?
+    } else {
+        authors.into_iter().map(Before::only).collect()
+    };
+    let decisions = decide_all(additions, before, &mut courses);
+    // A key that was used before is noticed by the statement that stores it, and decides more than what failed here.
+    let may_be_retry = |(addition, decision): (&Addition, &Result<_, _>)| addition.retry.is_some() && decision.is_err();
+    if additions.iter().zip(&decisions).any(may_be_retry) || !courses.values().all(Course::is_plain) {
+        return Ok(None);
+    }
+    save(connection, additions, &decisions, &mut courses, true).await?;
+    Ok(Some(decisions))
+}
+
+/// Makes additions true in a transaction that locks their conversations first.
+async fn under_locks(connection: &mut PgConnection, additions: &[Addition]) -> Result<Decisions, sqlx::Error> {
+    let mut tx = connection.begin().await?;
+    Store::lock_conversations(&mut tx, &conversations(additions)).await?;
+    let mut courses = read(&mut tx, additions).await?;
+    let authors = authors(additions, &courses);
+    let before = look_up(&mut tx, additions, authors).await?;
+    let decisions = decide_all(additions, before, &mut courses);
+    let begun: Vec<_> = courses
+        .iter()
+        .filter(|(_, course)| course.begins)
+        .map(|(key, _)| *key)
+        .collect();
+    if !begun.is_empty() {
+        Store::open_sessions(&mut tx, &begun).await?;
+    }
+    save(&mut tx, additions, &decisions, &mut courses, false).await?;
+    tx.commit().await?;
+    Ok(decisions)
+}
+
+/// Saves what was decided, if anything was. With `versions` it must be decided on what still is.
+async fn save(
+    tx: &mut PgConnection,
+    additions: &[Addition],
+    decisions: &Decisions,
+    courses: &mut Courses<'_>,
+    versions: bool,
+) -> Result<(), sqlx::Error> {
+    let added = additions.iter().zip(decisions);
+    let added = added.filter_map(|(addition, decision)| match decision {
+        Ok(Decision::Added(message)) => Some((addition, &**message)),
+        _ => None,
+    });
+    let added: Vec<_> = added.collect();
+    if added.is_empty() {
+        return Ok(());
+    }
+    let mut messages: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for (addition, message) in &added {
+        messages.entry(addition.of()).or_default().push(*message);
+    }
+    let saved = courses.iter_mut().filter_map(|(key, course)| {
+        let messages = messages.remove(key)?;
+        // Whoever else has it, or where it waits, has to be read again, and so has a session that has just begun.
+        let is_same = course.standing == course.locked.standing;
+        let chat = course.chat.take().filter(|chat| chat.session.is_some() && is_same);
+        Some(Saved {
+            org: course.org,
+            lines: std::mem::take(&mut course.lines),
+            standing: course.standing.clone(),
+            enqueued: course.enqueued,
+            messages,
+            locked: &course.locked,
+            chat,
+            versions: versions.then_some(&course.versions),
+        })
+    });
+    Store::save_conversations(tx, &saved.collect::<Vec<_>>(), &keys(&added)).await
+}
+
+fn decide_all<'a>(additions: &'a [Addition], before: Vec<Before>, courses: &mut Courses<'a>) -> Decisions {
+    let decisions = additions.iter().zip(before);
+    let decisions = decisions.map(|(addition, before)| decide(addition, before, courses.get_mut(&addition.of())));
+    decisions.collect()
 }
 
 fn decide<'a>(
@@ -274,32 +360,27 @@ fn decide<'a>(
     Ok(Decision::Added(Box::new(course.add(addition, before.author)?)))
 }
 
-async fn lock<'a>(
-    tx: &mut PgConnection,
-    additions: &[Addition],
-) -> Result<BTreeMap<(OrgId, i64), Course<'a>>, sqlx::Error> {
+fn conversations(additions: &[Addition]) -> Vec<(OrgId, i64)> {
     let wanted: BTreeSet<_> = additions.iter().map(Addition::of).collect();
-    let wanted: Vec<_> = wanted.into_iter().collect();
-    let locked = Store::lock_conversations(tx, &wanted).await?;
-    let courses = wanted.into_iter().zip(locked);
+    wanted.into_iter().collect()
+}
+
+async fn read<'a>(on: &mut PgConnection, additions: &[Addition]) -> Result<Courses<'a>, sqlx::Error> {
+    let wanted = conversations(additions);
+    let seen = Store::see_conversations(on, &wanted).await?;
+    let courses = wanted.into_iter().zip(seen);
     Ok(courses
-        .filter_map(|((org, id), locked)| Some(((org, id), Course::new(org, locked?))))
+        .filter_map(|((org, id), seen)| Some(((org, id), Course::new(org, seen?))))
         .collect())
 }
 
-/// Reads the chats of messages that came over their surface.
-async fn read_chats(
-    tx: &mut PgConnection,
-    additions: &[Addition],
-) -> Result<BTreeMap<(OrgId, i64), Chat>, sqlx::Error> {
-    let wanted = additions.iter().filter(|addition| addition.number().is_some());
-    let wanted: BTreeSet<_> = wanted.map(Addition::of).collect();
-    if wanted.is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    let wanted: Vec<_> = wanted.into_iter().collect();
-    let chats = wanted.iter().copied().zip(Store::chats(tx, &wanted).await?);
-    Ok(chats.filter_map(|(key, chat)| Some((key, chat?))).collect())
+/// Who is known to say each of those that come over the surface of chats.
+fn authors(additions: &[Addition], courses: &Courses<'_>) -> Vec<Option<Author>> {
+    let authors = additions.iter().map(|addition| {
+        let number = addition.number()?;
+        courses.get(&addition.of())?.chat.as_ref()?.author(number)
+    });
+    authors.collect()
 }
 
 /// Looks up what decides on each message besides its conversation and its chat. It comes after the locks, so that what
@@ -310,24 +391,8 @@ async fn read_chats(
 async fn look_up(
     tx: &mut PgConnection,
     additions: &[Addition],
-    chats: &BTreeMap<(OrgId, i64), Chat>,
+    authors: Vec<Option<Author>>,
 ) -> Result<Vec<Before>, sqlx::Error> {
-    let authors = additions.iter().map(|addition| {
-        let chat = chats.get(&addition.of())?;
-        chat.author(addition.number()?)
-    });
-    let authors: Vec<_> = authors.collect();
-    if !additions
-        .iter()
-        .zip(&authors)
-        .any(|(addition, author)| addition.depends(*author))
-    {
-        let before = authors.into_iter().map(|author| Before {
-            author,
-            ..Before::nothing()
-        });
-        return Ok(before.collect());
-    }
     let column = |value: fn(&Addition) -> Option<&str>| additions.iter().map(value).collect::<Vec<_>>();
     let rows = sqlx::query!(
         r#"select coalesce(i.agent_id is null
@@ -377,44 +442,21 @@ async fn look_up(
     Ok(before.collect())
 }
 
-/// Keeps the keys of what was added. The first answer is rebuilt from the message.
-///
-/// A key that another replica has just used with another conversation spoils the batch; alone, its request finds the key.
-async fn keep_keys(tx: &mut PgConnection, added: &[(&Addition, &Message)]) -> Result<(), sqlx::Error> {
+/// The keys of what is added.
+fn keys<'a>(added: &[(&'a Addition, &Message)]) -> Keys<'a> {
     let keyed = added.iter();
     let mut keyed: Vec<_> = keyed
-        .filter_map(|(addition, message)| {
-            let retry = addition.retry.as_ref()?;
-            Some((addition.org.0, addition.rpc(), retry, message.id))
-        })
+        .filter_map(|(addition, message)| Some((addition.org.0, addition.rpc(), addition.retry.as_ref()?, message.id)))
         .collect();
-    if keyed.is_empty() {
-        return Ok(());
-    }
-    // In order, so that two batches never wait for each other.
     keyed.sort_unstable_by_key(|(org, rpc, retry, _)| (*org, &retry.owner, *rpc, &retry.key));
-    sqlx::query!(
-        "insert into conversation.idempotency_keys (org_id, owner, rpc, key, request_hash, subject)
-         select i.org_id, i.owner, i.rpc, i.key, i.request_hash, i.id::text
-         from unnest((select $1::uuid[]), $2::text[], $3::text[], $4::text[], $5::bytea[], $6::uuid[])
-             as i (org_id, owner, rpc, key, request_hash, id)",
-        &keyed.iter().map(|(org, ..)| *org).collect::<Vec<_>>(),
-        &keyed
-            .iter()
-            .map(|(_, _, retry, _)| retry.owner.as_str())
-            .collect::<Vec<_>>() as &[&str],
-        &keyed.iter().map(|(_, rpc, ..)| *rpc).collect::<Vec<_>>() as &[&str],
-        &keyed
-            .iter()
-            .map(|(_, _, retry, _)| retry.key.as_str())
-            .collect::<Vec<_>>() as &[&str],
-        &keyed
-            .iter()
-            .map(|(_, _, retry, _)| retry.hash.as_slice())
-            .collect::<Vec<_>>() as &[&[u8]],
-        &keyed.iter().map(|(.., id)| *id).collect::<Vec<_>>(),
-    )
-    .execute(tx)
-    .await?;
-    Ok(())
+    let mut keys = Keys::default();
+    for (org, rpc, retry, id) in keyed {
+        keys.orgs.push(org);
+        keys.owners.push(&retry.owner);
+        keys.rpcs.push(rpc);
+        keys.keys.push(&retry.key);
+        keys.hashes.push(&retry.hash);
+        keys.subjects.push(id);
+    }
+    keys
 }

@@ -16,7 +16,7 @@ use crate::domain::state::State;
 
 mod custom_data;
 mod escalations;
-mod follow;
+pub(in crate::store) mod follow;
 pub(crate) mod inactivity;
 mod menus;
 mod people;
@@ -203,6 +203,11 @@ impl Store {
                                   where m.org_id = i.org_id and m.conversation_id = i.id and m.direction = 1 limit 1), false)
                  from unnest((select $1::uuid[]), $2::bigint[]) as i (org_id, id)
                  on conflict do nothing returning org_id, conversation_id
+             ),
+             noticed as (
+                 -- A new version of the conversation, for whoever has read that it has no session.
+                 update conversation.conversations c set updated_at = c.updated_at
+                 from begun b where c.org_id = b.org_id and c.id = b.conversation_id
              )
              insert into conversation.chat_participants (org_id, conversation_id, person_id, status, joined_at)
              select b.org_id, b.conversation_id, h.person_id, h.status, h.joined_at

@@ -5,17 +5,17 @@ use platform::access::Call;
 use platform::time::Time;
 use serde_json::Value;
 use sqlx::PgConnection;
-use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::Store;
+use super::chats::follow::Following;
 use super::messages::Columns;
+use super::seen::Versions;
 use crate::domain::ConversationError;
-use crate::domain::channel::Channel;
 use crate::domain::chats::chat::Chat;
-use crate::domain::conversation::{ConversationType, Details, Locked, Message, Party};
+use crate::domain::conversation::{Locked, Message};
 use crate::domain::snapshot::Snapshot;
-use crate::domain::state::{Direction, Entry, Named, Outcome, Standing, State};
+use crate::domain::state::{Entry, Outcome, Standing};
 
 /// A line of the activity log that is about to be stored, with its event.
 #[derive(Debug)]
@@ -87,9 +87,10 @@ pub(crate) struct Step<'a> {
     pub(crate) message: Option<&'a Message>,
 }
 
-/// What happened to a locked conversation.
+/// What happened to a conversation, to be saved.
 pub(super) struct Saved<'a> {
     pub(super) org: OrgId,
+    /// As it was before, which is how it still is: it is locked, or its version tells.
     pub(super) locked: &'a Locked,
     /// Where it is now.
     pub(super) standing: Standing,
@@ -99,180 +100,54 @@ pub(super) struct Saved<'a> {
     pub(super) messages: Vec<&'a Message>,
     /// What is logged and told, each with the trace it belongs to.
     pub(super) lines: Vec<(Line, Option<&'a str>)>,
-    /// Its chat as it still is, when it was read under the lock and has a session.
+    /// Its chat as it still is, when it was read together with it and has a session.
     pub(super) chat: Option<Chat>,
+    /// Which versions it and that session must still be; `None` under a lock.
+    pub(super) versions: Option<&'a Versions>,
 }
 
-struct LockedRow {
-    /// Which of those that were asked for it is.
-    n: i64,
-    id: i64,
-    kind: ConversationType,
-    channel: Channel,
-    direction: Direction,
-    requester_id: Uuid,
-    /// Name, e-mail address and phone number.
-    requester: Option<Vec<Option<String>>>,
-    state: State,
-    agent_id: Option<Uuid>,
-    /// The same of the agent.
-    agent: Option<Vec<Option<String>>>,
-    queue_id: Option<Uuid>,
-    queue_name: Option<String>,
-    /// Id and name, for one that is in no queue.
-    default_queue: Option<Vec<String>>,
-    details: Json<Details>,
-    subject: Option<String>,
-    language: Option<String>,
-    parent_id: Option<i64>,
-    created_at: Time,
-    follow_up_at: Option<Time>,
-    anonymized: bool,
-    message_count: i32,
-    activity_sequence: i32,
-    event_sequence: i64,
-    now: Time,
+/// Idempotency keys of what is saved, as columns, in the order of the keys, so that two batches never wait for each other.
+/// The first answer is rebuilt from the subject.
+#[derive(Default)]
+pub(super) struct Keys<'a> {
+    pub(super) orgs: Vec<Uuid>,
+    pub(super) owners: Vec<&'a str>,
+    pub(super) rpcs: Vec<&'static str>,
+    pub(super) keys: Vec<&'a str>,
+    pub(super) hashes: Vec<&'a [u8]>,
+    pub(super) subjects: Vec<Uuid>,
 }
 
-impl From<LockedRow> for Locked {
-    fn from(row: LockedRow) -> Self {
-        let party = |id: Uuid, said: Option<Vec<Option<String>>>| {
-            let mut said = said.unwrap_or_default().into_iter();
-            let mut said = || said.next().flatten();
-            Party {
-                id,
-                name: said(),
-                email: said(),
-                phone: said(),
-            }
-        };
-        let mut default_queue = row.default_queue.unwrap_or_default().into_iter();
-        let default_queue = default_queue
-            .next()
-            .and_then(|id| platform::id::parse(&id))
-            .map(|id| Named {
-                id,
-                name: default_queue.next(),
-            });
-        Self {
-            id: row.id,
-            kind: row.kind,
-            channel: row.channel,
-            direction: row.direction,
-            requester: party(row.requester_id, row.requester),
-            subject: row.subject,
-            created_at: row.created_at,
-            details: row.details.0,
-            language: row.language,
-            parent_id: row.parent_id,
-            anonymized: row.anonymized,
-            now: row.now,
-            standing: Standing {
-                state: row.state,
-                agent: row.agent_id.map(|id| party(id, row.agent)),
-                queue: row.queue_id.map(|id| Named {
-                    id,
-                    name: row.queue_name,
-                }),
-                follow_up_at: row.follow_up_at,
-            },
-            message_count: row.message_count,
-            activity_sequence: row.activity_sequence,
-            event_sequence: row.event_sequence,
-            default_queue,
-            ending: None,
-        }
+/// Events, as columns.
+#[derive(Default)]
+pub(super) struct Events<'a> {
+    pub(super) orgs: Vec<Uuid>,
+    /// Whose they are: of conversations, and of the chats beside them.
+    pub(super) conversations: Vec<i64>,
+    pub(super) ids: Vec<Uuid>,
+    pub(super) kinds: Vec<&'static str>,
+    pub(super) sequences: Vec<i64>,
+    pub(super) traceparents: Vec<Option<&'a str>>,
+    /// The data; of those of conversations what comes before the tags.
+    pub(super) data: Vec<String>,
+    /// What comes after the tags.
+    pub(super) after_tags: Vec<Option<String>>,
+}
+
+impl<'a> Events<'a> {
+    fn extend(&mut self, mut other: Events<'a>) {
+        self.orgs.append(&mut other.orgs);
+        self.conversations.append(&mut other.conversations);
+        self.ids.append(&mut other.ids);
+        self.kinds.append(&mut other.kinds);
+        self.sequences.append(&mut other.sequences);
+        self.traceparents.append(&mut other.traceparents);
+        self.data.append(&mut other.data);
+        self.after_tags.append(&mut other.after_tags);
     }
 }
 
 impl Store {
-    /// Locks a conversation until the end of the transaction.
-    pub(crate) async fn lock_conversation(
-        org: OrgId,
-        tx: &mut PgConnection,
-        id: i64,
-    ) -> Result<Locked, ConversationError> {
-        let locked = Self::lock_conversations(tx, &[(org, id)]).await?;
-        let mut locked = locked.into_iter().flatten();
-        locked.next().ok_or(ConversationError::ConversationNotFound)
-    }
-
-    /// Locks these conversations until the end of the transaction, in the order of their keys, so that two of these
-    /// transactions never wait for each other. Each is where it was asked for; none of them may come twice.
-    ///
-    /// Names come from scalar subqueries, which are evaluated again when the row has changed while we waited for it. One array
-    /// is a subquery, too, here and when the steps are saved: a planner that sees how many there are plans anew whenever it is
-    /// a few.
-    pub(super) async fn lock_conversations(
-        tx: &mut PgConnection,
-        wanted: &[(OrgId, i64)],
-    ) -> Result<Vec<Option<Locked>>, sqlx::Error> {
-        let rows = sqlx::query_as!(
-            LockedRow,
-            r#"select i.n as "n!", c.id, c.type as "kind: ConversationType", c.channel as "channel: Channel",
-                      c.direction as "direction: Direction", c.requester_id,
-                      (select array[p.display_name, p.email, p.phone_number] from conversation.people p
-                       where p.org_id = c.org_id and p.id = c.requester_id) as "requester: Vec<Option<String>>",
-                      c.state as "state: State", c.agent_id,
-                      (select array[p.display_name, p.email, p.phone_number] from conversation.people p
-                       where p.org_id = c.org_id and p.id = c.agent_id) as "agent: Vec<Option<String>>",
-                      c.queue_id,
-                      (select q.name from conversation.queues q
-                       where q.org_id = c.org_id and q.id = c.queue_id) as queue_name,
-                      case when c.queue_id is null then (select array[q.id::text, q.name] from conversation.queues q
-                                                         where q.org_id = c.org_id and q.is_default) end as default_queue,
-                      c.details as "details: Json<Details>", c.subject, c.language, c.parent_id, c.created_at,
-                      c.follow_up_at, c.anonymized_at is not null as "anonymized!", c.message_count,
-                      c.activity_sequence, c.event_sequence, clock_timestamp() as "now!"
-               from unnest((select $1::uuid[]), $2::bigint[]) with ordinality as i (org_id, id, n)
-               join conversation.conversations c on c.org_id = i.org_id and c.id = i.id
-               order by c.org_id, c.id for no key update of c"#,
-            &wanted.iter().map(|(org, _)| org.0).collect::<Vec<_>>(),
-            &wanted.iter().map(|(_, id)| *id).collect::<Vec<_>>(),
-        )
-        .fetch_all(tx)
-        .await?;
-        let mut locked: Vec<Option<Locked>> = wanted.iter().map(|_| None).collect();
-        for row in rows {
-            let index = usize::try_from(row.n - 1).unwrap_or_default();
-            locked[index] = Some(row.into());
-        }
-        Ok(locked)
-    }
-
-    /// Gives a conversation that nobody has to an agent, in one conditional update; `None` when somebody has it or it is
-    /// closed, anonymized or absent. Of any number of agents at once, one gets it. Returns what it was before.
-    pub(crate) async fn take_conversation(
-        org: OrgId,
-        tx: &mut PgConnection,
-        id: i64,
-        agent: Uuid,
-    ) -> Result<Option<Locked>, ConversationError> {
-        let row = sqlx::query_as!(
-            LockedRow,
-            r#"update conversation.conversations c set agent_id = $3, assigned_at = clock_timestamp()
-               where c.org_id = $1 and c.id = $2 and c.agent_id is null and c.state <> 3 and c.anonymized_at is null
-               returning 1::bigint as "n!", c.id, c.type as "kind: ConversationType", c.channel as "channel: Channel",
-                         c.direction as "direction: Direction", c.requester_id,
-                         (select array[p.display_name, p.email, p.phone_number] from conversation.people p
-                          where p.org_id = c.org_id and p.id = c.requester_id) as "requester: Vec<Option<String>>",
-                         c.state as "state: State", null::uuid as agent_id, null::text[] as "agent: Vec<Option<String>>",
-                         c.queue_id,
-                         (select q.name from conversation.queues q
-                          where q.org_id = c.org_id and q.id = c.queue_id) as queue_name,
-                         null::text[] as default_queue,
-                         c.details as "details: Json<Details>", c.subject, c.language, c.parent_id, c.created_at,
-                         c.follow_up_at, false as "anonymized!", c.message_count, c.activity_sequence, c.event_sequence,
-                         clock_timestamp() as "now!""#,
-            org.0,
-            id,
-            agent,
-        )
-        .fetch_optional(tx)
-        .await?;
-        Ok(row.map(Locked::from))
-    }
-
     /// Saves a step of a locked conversation, with its lines of the activity log and its events, in one statement.
     pub(crate) async fn save_step(
         call: &Call,
@@ -304,42 +179,72 @@ impl Store {
             messages: step.message.into_iter().collect(),
             lines: lines.map(|line| (line, traceparent)).collect(),
             chat: None,
+            versions: None,
         };
-        Ok(Self::save_conversations(tx, vec![saved]).await?)
+        Ok(Self::save_conversations(tx, &[saved], &Keys::default()).await?)
     }
 
-    /// Saves what happened to locked conversations, with their messages, their lines of the activity log and their events, in one
-    /// statement. Each event shows its conversation as it is after all of that. Then their chats follow.
-    pub(super) async fn save_conversations(tx: &mut PgConnection, saved: Vec<Saved<'_>>) -> Result<(), sqlx::Error> {
+    /// Saves what happened to conversations, with their messages, their lines of the activity log, their events and what all
+    /// of that means for their chats, in one statement. Each event shows its conversation as it is afterwards. Chats that
+    /// were not read before, or are not what they were then, follow.
+    ///
+    /// # Errors
+    /// `serialization_failure` when one is not the version that it must be, a unique violation when a key is taken: nothing
+    /// is saved then.
+    pub(super) async fn save_conversations(
+        tx: &mut PgConnection,
+        saved: &[Saved<'_>],
+        keys: &Keys<'_>,
+    ) -> Result<(), sqlx::Error> {
+        let mut following = Following::default();
+        for saved in saved {
+            if let Some(chat) = &saved.chat {
+                Self::follow_chat(tx, &mut following, saved, chat).await?;
+            }
+        }
+        let with_chat = Self::save(tx, saved, keys, following).await?;
+        if with_chat.is_empty() {
+            return Ok(());
+        }
+        let left: Vec<_> = saved
+            .iter()
+            .filter(|saved| with_chat.contains(&saved.locked.id))
+            .collect();
+        let wanted: Vec<_> = left.iter().map(|saved| (saved.org, saved.locked.id)).collect();
+        let chats = Self::chats(&mut *tx, &wanted).await?;
+        let mut following = Following::default();
+        for (saved, chat) in left.into_iter().zip(chats) {
+            if let Some(chat) = chat {
+                Self::follow_chat(tx, &mut following, saved, &chat).await?;
+            }
+        }
+        Self::save(tx, &[], &Keys::default(), following).await?;
+        Ok(())
+    }
+
+    /// Returns the conversations whose chats must follow.
+    async fn save(
+        tx: &mut PgConnection,
+        saved: &[Saved<'_>],
+        keys: &Keys<'_>,
+        following: Following<'_>,
+    ) -> Result<Vec<i64>, sqlx::Error> {
         fn column<'a, T>(saved: &'a [Saved<'_>], value: impl Fn(&'a Saved<'_>) -> T) -> Vec<T> {
             saved.iter().map(value).collect()
         }
-        let (orgs, ids) = (
-            column(&saved, |saved| saved.org.0),
-            column(&saved, |saved| saved.locked.id),
-        );
-        let states = column(&saved, |saved| saved.standing.state as i16);
-        let agents = column(&saved, |saved| saved.standing.agent.as_ref().map(|agent| agent.id));
-        let queues = column(&saved, |saved| saved.standing.queue.as_ref().map(|queue| queue.id));
-        let enqueued = column(&saved, |saved| saved.enqueued);
-        let follow_ups = column(&saved, |saved| saved.standing.follow_up_at);
-        let added = column(&saved, |saved| i32::try_from(saved.messages.len()).unwrap_or(i32::MAX));
-        let counts = column(&saved, |saved| i32::try_from(saved.lines.len()).unwrap_or(i32::MAX));
-        let ats = column(&saved, |saved| saved.locked.now);
-        let chats_unread = column(&saved, |saved| saved.chat.is_none());
-        let (mut line_orgs, mut line_ids, mut sequences, mut event_sequences) = (vec![], vec![], vec![], vec![]);
-        let mut traceparents = Vec::new();
-        for saved in &saved {
+        let (mut line_orgs, mut line_ids, mut sequences) = (vec![], vec![], vec![]);
+        let mut events = Events::default();
+        for saved in saved {
             for (n, (_, traceparent)) in (1..).zip(&saved.lines) {
                 line_orgs.push(saved.org.0);
                 line_ids.push(saved.locked.id);
                 sequences.push(saved.locked.activity_sequence + n);
-                event_sequences.push(saved.locked.event_sequence + i64::from(n));
-                traceparents.push(*traceparent);
+                events.sequences.push(saved.locked.event_sequence + i64::from(n));
+                events.traceparents.push(*traceparent);
             }
         }
         let (mut message_orgs, mut conversations, mut languages, mut positions) = (vec![], vec![], vec![], vec![]);
-        for saved in &saved {
+        for saved in saved {
             for (n, _) in (1..).zip(&saved.messages) {
                 message_orgs.push(saved.org.0);
                 conversations.push(saved.locked.id);
@@ -348,7 +253,7 @@ impl Store {
             }
         }
         let messages: Vec<_> = saved.iter().flat_map(|saved| saved.messages.iter().copied()).collect();
-        let messages = Columns::new(&messages.into_iter());
+        let messages = Columns::new(&messages.iter().copied());
         let snapshots: Vec<_> = saved
             .iter()
             .map(|saved| saved.locked.snapshot(&saved.standing))
@@ -356,8 +261,21 @@ impl Store {
         let told = saved.iter().zip(&snapshots);
         let told = told.flat_map(|(saved, snapshot)| saved.lines.iter().map(move |(line, _)| (line, snapshot)));
         let lines = Lines::new(&told.collect::<Vec<_>>());
+        events.orgs.clone_from(&line_orgs);
+        events.conversations.clone_from(&line_ids);
+        events.ids = lines.event_ids;
+        events.kinds = lines.events;
+        events.data = lines.before_tags;
+        events.after_tags = lines.after_tags.into_iter().map(Some).collect();
+        let Following {
+            sessions,
+            participants,
+            events: chat_events,
+        } = following;
+        events.extend(chat_events);
+        let must_be_found = i64::try_from(saved.len() + sessions.ids.len()).unwrap_or(i64::MAX);
         // Ids are the same for every organization, so one stands for one conversation.
-        let with_chat = sqlx::query_scalar!(
+        sqlx::query_scalar!(
             r#"with saved as (
                  update conversation.conversations c
                  set state_updated_at = case when c.state = s.state then c.state_updated_at else s.at end, state = s.state,
@@ -372,10 +290,33 @@ impl Store {
                      updated_at = s.at
                  from unnest((select $1::uuid[]), $2::bigint[], $3::smallint[], $4::uuid[], $5::uuid[], $6::boolean[],
                              $7::timestamptz[], $8::integer[], $9::integer[], $10::timestamptz[],
-                             $11::boolean[])
-                     as s (org_id, id, state, agent_id, queue_id, enqueued, follow_up_at, messages, lines, at, chat_unread)
-                 where c.org_id = s.org_id and c.id = s.id
+                             $11::boolean[], $12::text[])
+                     as s (org_id, id, state, agent_id, queue_id, enqueued, follow_up_at, messages, lines, at, chat_unread,
+                           version)
+                 where c.org_id = s.org_id and c.id = s.id and (s.version is null or c.xmin = s.version::xid)
                  returning c.org_id, c.id, s.chat_unread and c.type = 1 and c.channel = 3 as may_have_chat
+             ),
+             followed as (
+                 update conversation.chats s
+                 set ended_as = f.ended_as, end_user_wrote = f.end_user_wrote, idle_since = f.idle_since,
+                     dismissed_since = f.dismissed_since, event_sequence = f.event_sequence
+                 from unnest((select $13::uuid[]), $14::bigint[], $15::smallint[], $16::boolean[], $17::timestamptz[],
+                             $18::timestamptz[], $19::bigint[], $20::text[])
+                     as f (org_id, id, ended_as, end_user_wrote, idle_since, dismissed_since, event_sequence, version)
+                 where s.org_id = f.org_id and s.conversation_id = f.id and (f.version is null or s.xmin = f.version::xid)
+                 returning s.conversation_id
+             ),
+             participating as (
+                 insert into conversation.chat_participants as t (org_id, conversation_id, person_id, status, joined_at)
+                 select * from unnest((select $21::uuid[]), $22::bigint[], $23::uuid[], $24::smallint[], $25::timestamptz[])
+                 on conflict (org_id, conversation_id, person_id) do update set status = excluded.status
+                 where t.status <> excluded.status
+             ),
+             kept as (
+                 insert into conversation.idempotency_keys (org_id, owner, rpc, key, request_hash, subject)
+                 select k.org_id, k.owner, k.rpc, k.key, k.request_hash, k.subject::text
+                 from unnest((select $26::uuid[]), $27::text[], $28::text[], $29::text[], $30::bytea[], $31::uuid[])
+                     as k (org_id, owner, rpc, key, request_hash, subject)
              ),
              written as (
                  insert into conversation.messages (org_id, conversation_id, position, id, type, direction, author_id,
@@ -385,9 +326,9 @@ impl Store {
                         m.content_type, m.content, m.attachments, m.details, m.created_at,
                         conversation.search_vector(m.config, m.content)
                  from (select i.*, conversation.search_config(i.language) as config
-                       from unnest((select $26::uuid[]), $27::bigint[], $28::text[], $29::integer[], $30::uuid[],
-                                   $31::smallint[], $32::smallint[], $33::uuid[], $34::text[], $35::smallint[], $36::text[],
-                                   $37::jsonb[], $38::jsonb[], $39::timestamptz[])
+                       from unnest((select $32::uuid[]), $33::bigint[], $34::text[], $35::integer[], $36::uuid[],
+                                   $37::smallint[], $38::smallint[], $39::uuid[], $40::text[], $41::smallint[], $42::text[],
+                                   $43::jsonb[], $44::jsonb[], $45::timestamptz[])
                            as i (org_id, conversation_id, language, position, id, type, direction, author_id, external_id,
                                  content_type, content, attachments, details, created_at)
                        offset 0) m
@@ -395,58 +336,68 @@ impl Store {
              logged as (
                  insert into conversation.activity_log (org_id, conversation_id, sequence, id, at, type, author_id,
                                                         attributes)
-                 select * from unnest((select $12::uuid[]), $13::bigint[], $14::integer[], $15::uuid[], $16::timestamptz[],
-                                      $17::text[], $18::uuid[], $19::jsonb[])
+                 select * from unnest((select $46::uuid[]), $47::bigint[], $48::integer[], $49::uuid[], $50::timestamptz[],
+                                      $51::text[], $52::uuid[], $53::jsonb[])
              ),
              -- In the order of the arrays: nothing joins them.
              recorded as (
                  insert into conversation.outbox (org_id, event_id, stream, type, subject, sequence, traceparent, data)
-                 select l.org_id, l.event_id, 'handoff:events', l.event, 'conversations/' || l.conversation_id,
-                        l.event_sequence, l.traceparent,
-                        '{"conversation":{"csid":' || l.conversation_id || l.before_tags
+                 select e.org_id, e.id, 'handoff:events', e.type,
+                        case when e.after_tags is null then 'chats/' else 'conversations/' end || e.conversation_id,
+                        e.sequence, e.traceparent,
+                        case when e.after_tags is null then e.data
+                        else '{"conversation":{"csid":' || e.conversation_id || e.data
                             -- Most have none, and sorting even nothing costs more than to see that.
                             || case when (select true from conversation.conversation_tags t
-                                          where t.org_id = l.org_id and t.conversation_id = l.conversation_id limit 1)
+                                          where t.org_id = e.org_id and t.conversation_id = e.conversation_id limit 1)
                                -- What refers to deleted tags only has none either.
                                then (select coalesce(string_agg('{"id":"' || t.id || '","name":' || to_json(t.name) || '}',
                                                                 ',' order by t.name), '')
                                      from conversation.conversation_tags ct
                                      join conversation.tags t on t.org_id = ct.org_id and t.id = ct.tag_id
-                                     where ct.org_id = l.org_id and ct.conversation_id = l.conversation_id)
+                                     where ct.org_id = e.org_id and ct.conversation_id = e.conversation_id)
                                else '' end
-                            || l.after_tags
-                 from unnest((select $12::uuid[]), $13::bigint[], $20::uuid[], $21::text[], $22::bigint[], $23::text[],
-                             $24::text[], $25::text[])
-                     as l (org_id, conversation_id, event_id, event, event_sequence, traceparent, before_tags, after_tags)
+                            || e.after_tags end
+                 from unnest((select $54::uuid[]), $55::bigint[], $56::uuid[], $57::text[], $58::bigint[], $59::text[],
+                             $60::text[], $61::text[])
+                     as e (org_id, conversation_id, id, type, sequence, traceparent, data, after_tags)
              )
              select saved.id as "id!" from saved
              where saved.may_have_chat and (select true from conversation.chats s
-                                            where s.org_id = saved.org_id and s.conversation_id = saved.id)"#,
-            &orgs,
-            &ids,
-            &states,
-            &agents as &[Option<Uuid>],
-            &queues as &[Option<Uuid>],
-            &enqueued,
-            &follow_ups as &[Option<Time>],
-            &added,
-            &counts,
-            &ats,
-            &chats_unread,
-            &line_orgs,
-            &line_ids,
-            &sequences,
-            &lines.ids,
-            &lines.ats,
-            &lines.kinds as &[&str],
-            &lines.authors as &[Option<Uuid>],
-            &lines.attributes as &[Option<&Value>],
-            &lines.event_ids,
-            &lines.events as &[&str],
-            &event_sequences,
-            &traceparents as &[Option<&str>],
-            &lines.before_tags,
-            &lines.after_tags,
+                                            where s.org_id = saved.org_id and s.conversation_id = saved.id)
+             union all
+             select 0 where conversation.overtaken((select count(*) from saved) + (select count(*) from followed), $62)"#,
+            &column(saved, |saved| saved.org.0),
+            &column(saved, |saved| saved.locked.id),
+            &column(saved, |saved| saved.standing.state as i16),
+            &column(saved, |saved| saved.standing.agent.as_ref().map(|agent| agent.id)) as &[Option<Uuid>],
+            &column(saved, |saved| saved.standing.queue.as_ref().map(|queue| queue.id)) as &[Option<Uuid>],
+            &column(saved, |saved| saved.enqueued),
+            &column(saved, |saved| saved.standing.follow_up_at) as &[Option<Time>],
+            &column(saved, |saved| i32::try_from(saved.messages.len()).unwrap_or(i32::MAX)),
+            &column(saved, |saved| i32::try_from(saved.lines.len()).unwrap_or(i32::MAX)),
+            &column(saved, |saved| saved.locked.now),
+            &column(saved, |saved| saved.chat.is_none()),
+            &column(saved, |saved| saved.versions.map(|versions| versions.conversation.as_str())) as &[Option<&str>],
+            &sessions.orgs,
+            &sessions.ids,
+            &sessions.ended as &[Option<i16>],
+            &sessions.end_user_wrote,
+            &sessions.idle_since as &[Option<Time>],
+            &sessions.dismissed_since as &[Option<Time>],
+            &sessions.event_sequences,
+            &sessions.versions as &[Option<&str>],
+            &participants.orgs,
+            &participants.chats,
+            &participants.people,
+            &participants.statuses,
+            &participants.ats,
+            &keys.orgs,
+            &keys.owners as &[&str],
+            &keys.rpcs as &[&str],
+            &keys.keys as &[&str],
+            &keys.hashes as &[&[u8]],
+            &keys.subjects,
             &message_orgs,
             &conversations,
             &languages as &[Option<&str>],
@@ -461,11 +412,25 @@ impl Store {
             &messages.attachments,
             &messages.details,
             &messages.created_ats,
+            &line_orgs,
+            &line_ids,
+            &sequences,
+            &lines.ids,
+            &lines.ats,
+            &lines.kinds as &[&str],
+            &lines.authors as &[Option<Uuid>],
+            &lines.attributes as &[Option<&Value>],
+            &events.orgs,
+            &events.conversations,
+            &events.ids,
+            &events.kinds as &[&str],
+            &events.sequences,
+            &events.traceparents as &[Option<&str>],
+            &events.data,
+            &events.after_tags as &[Option<String>],
+            must_be_found,
         )
-        .fetch_all(&mut *tx)
-        .await?;
-        let followed = saved.into_iter();
-        let followed = followed.filter(|saved| saved.chat.is_some() || with_chat.contains(&saved.locked.id));
-        Self::follow_chats(tx, followed.collect()).await
+        .fetch_all(tx)
+        .await
     }
 }

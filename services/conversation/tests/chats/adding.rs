@@ -9,8 +9,9 @@ use tonic::{Code, Request, Status};
 use wire::conversation_service_client::ConversationServiceClient;
 use wire::{ChatStatus, Direction};
 
-use crate::scene::{Scene, said};
-use crate::support::{assert_field, assert_refused, chat as a_chat, inbound, until};
+use crate::custom_data::{data, item};
+use crate::scene::{Scene, chat, said};
+use crate::support::{assert_field, assert_refused, chat as a_chat, inbound};
 
 type Answer = Result<wire::Message, Status>;
 
@@ -29,16 +30,7 @@ async fn as_one_batch<T>(scene: &Scene, all: Vec<impl Future<Output = T>>) -> Ve
         .await
         .unwrap();
     let batch = async {
-        until(async || {
-            sqlx::query_scalar::<_, bool>(
-                "select exists (select from pg_stat_activity
-                                where datname = current_database() and wait_event_type = 'Lock')",
-            )
-            .fetch_one(&scene.world.db)
-            .await
-            .unwrap()
-        })
-        .await;
+        scene.world.until_waiting(1).await;
         let mut batch = join_all(all);
         // All of them are in the queue before the one ahead is let go.
         assert!(futures::poll!(&mut batch).is_pending());
@@ -185,6 +177,103 @@ async fn a_wrong_retry_is_told_of_its_key_first(_: PgPoolOptions, options: PgCon
     scene.finish(id).await;
     let ended = send(&scene, scene.request(said(id, scene.ada, ""))).await.unwrap_err();
     assert_refused(&ended, Code::InvalidArgument, "CHAT_ENDED");
+}
+
+#[sqlx::test(migrator = "conversation_service::MIGRATOR")]
+async fn a_retry_gets_its_message_although_the_chat_has_ended(_: PgPoolOptions, options: PgConnectOptions) {
+    let scene = Scene::new(options).await;
+    let id = scene.start(scene.people).await;
+    let keyed = || scene.world.own.retriable("k", said(id, scene.ada, "one"));
+    let first = send(&scene, keyed()).await.unwrap();
+    scene.finish(id).await;
+    assert_eq!(send(&scene, keyed()).await.unwrap(), first);
+    assert_eq!(texts(&scene.world.messages(id).await), ["one"]);
+}
+
+#[sqlx::test(migrator = "conversation_service::MIGRATOR")]
+async fn a_chat_that_somebody_ends_meanwhile_takes_no_message(_: PgPoolOptions, options: PgConnectOptions) {
+    let scene = Scene::new(options).await;
+    let id = scene.start(scene.people).await;
+    let mut ending = scene.world.db.begin().await.unwrap();
+    sqlx::query("update conversation.conversations set state = 3, closed_at = now() where id = $1")
+        .bind(id)
+        .execute(&mut *ending)
+        .await
+        .unwrap();
+    // It was read as running when this is saved.
+    let late = send(&scene, scene.request(said(id, scene.ada, "late")));
+    let ended = async {
+        scene.world.until_waiting(1).await;
+        ending.commit().await.unwrap();
+    };
+    let (late, ()) = tokio::join!(late, ended);
+    assert_refused(&late.unwrap_err(), Code::InvalidArgument, "CHAT_ENDED");
+    assert!(scene.world.messages(id).await.is_empty());
+    assert!(told(&scene, id).await.is_empty());
+}
+
+#[sqlx::test(migrator = "conversation_service::MIGRATOR")]
+async fn a_chat_whose_context_changes_meanwhile_is_told_as_it_is(_: PgPoolOptions, options: PgConnectOptions) {
+    let scene = Scene::new(options).await;
+    let id = scene.start(scene.people).await;
+    let mut changing = scene.world.db.begin().await.unwrap();
+    sqlx::query("update conversation.chats set context = '{\"page\": 2}' where conversation_id = $1")
+        .bind(id)
+        .execute(&mut *changing)
+        .await
+        .unwrap();
+    let late = send(&scene, scene.request(said(id, scene.ada, "late")));
+    let changed = async {
+        scene.world.until_waiting(1).await;
+        changing.commit().await.unwrap();
+    };
+    let (late, ()) = tokio::join!(late, changed);
+    late.unwrap();
+    let data: String = sqlx::query_scalar(
+        "select data from conversation.outbox where type = 'chat.message_received' and subject = 'chats/' || $1",
+    )
+    .bind(id)
+    .fetch_one(&scene.world.db)
+    .await
+    .unwrap();
+    let data: serde_json::Value = serde_json::from_str(&data).unwrap();
+    assert_eq!(data["chat"]["context"]["value"]["page"], 2);
+}
+
+#[sqlx::test(migrator = "conversation_service::MIGRATOR")]
+async fn a_session_that_begins_meanwhile_follows(_: PgPoolOptions, options: PgConnectOptions) {
+    let scene = Scene::new(options).await;
+    let id = scene.world.chat().await;
+    let mut lock = scene.world.db.begin().await.unwrap();
+    sqlx::query("select from conversation.conversations where id = $1 for update")
+        .bind(id)
+        .execute(&mut *lock)
+        .await
+        .unwrap();
+    // First in the line for the conversation is what begins the session, second a message that has been read without one.
+    let begin = async {
+        chat!(scene.set_custom_data(data(id, vec![item("reserved_bad_actor", &serde_json::json!(false))])));
+    };
+    let late = async {
+        scene.world.until_waiting(1).await;
+        let request = wire::AddMessageRequest {
+            conversation_id: id,
+            message: Some(inbound("late")),
+        };
+        scene
+            .world
+            .client
+            .clone()
+            .add_message(scene.request(request))
+            .await
+            .unwrap();
+    };
+    let line = async {
+        scene.world.until_waiting(2).await;
+        lock.commit().await.unwrap();
+    };
+    tokio::join!(begin, late, line);
+    assert_eq!(told(&scene, id).await, ["late"]);
 }
 
 #[sqlx::test(migrator = "conversation_service::MIGRATOR")]

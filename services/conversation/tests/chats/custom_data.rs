@@ -13,7 +13,7 @@ use crate::support::{assert_field, assert_refused, chat as a_chat, inbound, with
 
 const SECRET: &str = "the company secret of the organization own";
 
-fn item(key: &str, value: &serde_json::Value) -> wire::CustomDataItem {
+pub(crate) fn item(key: &str, value: &serde_json::Value) -> wire::CustomDataItem {
     wire::CustomDataItem {
         key: key.to_owned(),
         value_json: value.to_string(),
@@ -21,7 +21,7 @@ fn item(key: &str, value: &serde_json::Value) -> wire::CustomDataItem {
     }
 }
 
-fn data(chat_id: i64, items: Vec<wire::CustomDataItem>) -> wire::SetCustomDataRequest {
+pub(crate) fn data(chat_id: i64, items: Vec<wire::CustomDataItem>) -> wire::SetCustomDataRequest {
     wire::SetCustomDataRequest {
         chat_id,
         custom_data: Some(CustomData::Data(wire::CustomData { items })),

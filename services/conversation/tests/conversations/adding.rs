@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use tonic::{Code, Request, Status};
 use wire::ConversationState;
 
-use crate::support::{World, assert_refused, inbound, ok, outbound, unknown, until};
+use crate::support::{World, assert_refused, inbound, ok, outbound, unknown};
 
 fn add(conversation_id: i64, message: wire::MessageInput) -> wire::AddMessageRequest {
     wire::AddMessageRequest {
@@ -42,16 +42,7 @@ async fn as_one_batch(
         .await
         .unwrap();
     let batch = async {
-        until(async || {
-            sqlx::query_scalar::<_, bool>(
-                "select exists (select from pg_stat_activity
-                                where datname = current_database() and wait_event_type = 'Lock')",
-            )
-            .fetch_one(&world.db)
-            .await
-            .unwrap()
-        })
-        .await;
+        world.until_waiting(1).await;
         let mut batch = join_all(requests.into_iter().map(|request| send(world, request)));
         // All of them are in the queue before the one ahead is let go.
         assert!(futures::poll!(&mut batch).is_pending());
@@ -182,6 +173,32 @@ async fn a_client_that_is_gone_hurts_nobody(_: PgPoolOptions, options: PgConnect
     }
     assert_eq!(texts(&world.messages(id).await).last(), Some(&"here"));
     world.told(id).await;
+}
+
+#[sqlx::test(migrator = "conversation_service::MIGRATOR")]
+async fn a_conversation_that_somebody_closes_meanwhile_is_reopened(_: PgPoolOptions, options: PgConnectOptions) {
+    let world = World::new(options).await;
+    let id = world.chat().await;
+    let mut closing = world.db.begin().await.unwrap();
+    sqlx::query("update conversation.conversations set state = 3, closed_at = now() where id = $1")
+        .bind(id)
+        .execute(&mut *closing)
+        .await
+        .unwrap();
+    // It was read as open when this is saved.
+    let late = send(&world, world.own.request(add(id, inbound("late"))));
+    let closed = async {
+        world.until_waiting(1).await;
+        closing.commit().await.unwrap();
+    };
+    let (late, ()) = tokio::join!(late, closed);
+    late.unwrap();
+    assert_eq!(world.conversation(id).await.state(), ConversationState::Open);
+    assert_eq!(
+        world.log(id).await[2..],
+        ["MessageAddedByCustomer", "ConversationReopened", "ConversationOffered"]
+    );
+    assert_eq!(world.told(id).await.len(), 5);
 }
 
 #[sqlx::test(migrator = "conversation_service::MIGRATOR")]

@@ -78,6 +78,20 @@ macro_rules! refused {
 pub(crate) use {ok, refused};
 
 impl World {
+    /// Waits until so many statements wait for a lock.
+    pub(crate) async fn until_waiting(&self, count: i64) {
+        until(async || {
+            let waiting: i64 = sqlx::query_scalar(
+                "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'",
+            )
+            .fetch_one(&self.db)
+            .await
+            .unwrap();
+            waiting >= count
+        })
+        .await;
+    }
+
     pub(crate) async fn new(options: PgConnectOptions) -> Self {
         let db = Db::with_options(options.clone(), SCHEMA, 16);
         let settings_db = Db::with_options(options.clone(), "settings", 4);

@@ -4,7 +4,7 @@ use platform::time::{Time, to_rfc3339};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Holder, Participation, Session, Status};
+use super::{Ended, Holder, Participation, Session, Status};
 use crate::domain::draft::Author;
 use crate::domain::state::State;
 
@@ -102,13 +102,18 @@ impl Chat {
 
     /// What an event says of it.
     pub(crate) fn snapshot(&self) -> Value {
+        self.snapshot_ended(self.session.and_then(|session| session.ended))
+    }
+
+    /// The same once it has ended in this way, or not.
+    pub(crate) fn snapshot_ended(&self, ended: Option<Ended>) -> Value {
         let agent = |is_virtual: bool| {
             let agent = self.agent.as_ref().filter(|agent| agent.is_virtual == is_virtual);
             agent.map(|agent| json!({ "id": agent.person.number, "name": agent.name }))
         };
         json!({
             "id": self.id,
-            "status": self.status().as_str(),
+            "status": Status::of(self.state, self.holder(), ended).as_str(),
             "lang": self.language.as_deref().unwrap_or(LANGUAGE),
             "created_at": to_rfc3339(self.created_at),
             "ends_at": self.closed_at.map(to_rfc3339),
