@@ -1,18 +1,18 @@
 //! Search. Statements are put together from constants and bound values. Words come from subqueries, which the planner takes
 //! for words of any frequency: which plan is right was decided before, and planning costs as much as a small page.
 
-use std::collections::HashMap;
-
 use platform::OrgId;
 use sqlx::{PgExecutor, Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use super::Store;
 use crate::domain::ConversationError;
-use crate::domain::search::{Condition, Filters, Reference, START, STOP, Search, Values};
+use crate::domain::search::{Condition, Filters, Reference, Search, Values};
 use filters::{push_condition, push_filters};
+use texts::push_texts;
 
 mod filters;
+mod texts;
 
 type Sql = QueryBuilder<Postgres>;
 
@@ -56,7 +56,8 @@ pub(crate) struct Walk {
 }
 
 impl Walk {
-    /// Where all messages of these conversations are that have the words, unless they have to be looked for.
+    /// Where the messages of these conversations are that have the words and that a page shows, unless they have to be looked
+    /// for.
     pub(crate) fn places(&mut self) -> Option<Places> {
         Some(
             self.hit_ids
@@ -189,7 +190,7 @@ impl Store {
     }
 
     /// What has the words in these conversations: their subjects, and the newest messages of each, oldest first. All of
-    /// these are in `places`, or they are looked for.
+    /// these messages are in `places`, or they are looked for.
     pub(crate) async fn search_texts(
         org: OrgId,
         on: impl PgExecutor<'_>,
@@ -294,9 +295,14 @@ fn push_walk_over_texts(
         .push_bind(span - 1)
         .push(
             " limit 1), 0) as id),
-             hit as materialized (select m.conversation_id as id, array_agg(m.position) as positions
-                                  from conversation.messages m where m.org_id = ",
+             ",
         )
+        // No more of a conversation than a page shows.
+        .push(format_args!(
+            "hit as materialized (select m.conversation_id as id,
+                                         (array_agg(m.position order by m.position desc))[:{INNER_HITS}] as positions
+                                  from conversation.messages m where m.org_id = ",
+        ))
         .push_bind(org.0)
         .push(" and m.conversation_id < ")
         .push_bind(before)
@@ -402,99 +408,6 @@ fn push_hits(sql: &mut Sql, org: OrgId, (filters, words): (&Filters, &Words), be
         // The offset keeps the order from the planner, which would read all texts by key, newest first.
         sql.push(" offset 0)");
     }
-}
-
-fn push_texts(sql: &mut Sql, org: OrgId, ids: &[i64], words: &Words, places: Option<Places>) {
-    sql.push("select p.id, f.id, f.headline from unnest(")
-        .push_bind(ids.to_vec())
-        .push("::bigint[]");
-    let places = places.map(|places| Shown::new(ids, places));
-    let (mut columns, mut positions) = ("id", None);
-    if let Some(shown) = places {
-        sql.push(", ")
-            .push_bind(shown.firsts)
-            .push("::integer[], ")
-            .push_bind(shown.lasts)
-            .push("::integer[]");
-        columns = "id, first, last";
-        positions = Some(shown.positions);
-    }
-    sql.push(format_args!(") as p ({columns})"))
-        .push(
-            " cross join lateral (
-                 select c.language, c.subject, c.search from conversation.conversations c where c.org_id = ",
-        )
-        .push_bind(org.0)
-        .push(" and c.id = p.id offset 0) c cross join lateral (select null::uuid as id, 0 as position, ");
-    push_headline(sql, ("c.subject", "c.search"), words, "HighlightAll=true");
-    sql.push(" as headline where c.search @@ (select ")
-        .push_bind(&words.query)
-        .push("::tsquery) union all (select m.id, m.position, ");
-    push_headline(sql, ("m.content", "m.search"), words, "MaxWords=35, MinWords=15");
-    sql.push(" as headline from conversation.messages m where m.org_id = ")
-        .push_bind(org.0)
-        .push(" and m.conversation_id = p.id and m.search @@ (select ")
-        .push_bind(&words.query)
-        .push("::tsquery)");
-    match positions {
-        Some(positions) => sql
-            .push(" and m.position = any ((")
-            .push_bind(positions)
-            .push("::integer[])[p.first:p.last])"),
-        None => sql.push(format_args!(" order by m.position desc limit {INNER_HITS}")),
-    };
-    sql.push(")) f order by p.id, f.position");
-}
-
-/// Which of the places that are known a page shows: a slice of `positions` for each conversation, counted from 1.
-struct Shown {
-    firsts: Vec<i32>,
-    lasts: Vec<i32>,
-    positions: Vec<i32>,
-}
-
-impl Shown {
-    fn new(ids: &[i64], places: Places) -> Self {
-        let mut found: HashMap<i64, Vec<i32>> = ids.iter().map(|id| (*id, Vec::new())).collect();
-        for (id, position) in places {
-            found.entry(id).and_modify(|positions| positions.push(position));
-        }
-        let mut shown = Self {
-            firsts: Vec::with_capacity(ids.len()),
-            lasts: Vec::with_capacity(ids.len()),
-            positions: Vec::new(),
-        };
-        let count = |positions: &Vec<i32>| i32::try_from(positions.len()).unwrap_or(i32::MAX);
-        for id in ids {
-            let mut newest = found.remove(id).unwrap_or_default();
-            newest.sort_unstable_by(|one, other| other.cmp(one));
-            newest.truncate(INNER_HITS);
-            shown.firsts.push(count(&shown.positions) + 1);
-            shown.positions.append(&mut newest);
-            shown.lasts.push(count(&shown.positions));
-        }
-        shown
-    }
-}
-
-/// A text with what was found in it marked. What stands there as it was asked for is marked alone.
-fn push_headline(sql: &mut Sql, (text, search): (&'static str, &'static str), words: &Words, options: &'static str) {
-    let push_marked = |sql: &mut Sql, config: &str, query: &str| {
-        sql.push(format_args!("ts_headline({config}, translate({text}, "))
-            .push_bind(format!("{START}{STOP}"))
-            .push(", ''), (select ")
-            .push_bind(query.to_owned())
-            .push("::tsquery), ")
-            .push_bind(format!("StartSel={START}, StopSel={STOP}, {options}"))
-            .push(")");
-    };
-    sql.push(format_args!("case when {search} @@ (select "))
-        .push_bind(&words.literal)
-        .push("::tsquery) then ");
-    push_marked(sql, "'pg_catalog.simple'", &words.literal);
-    sql.push(" else ");
-    push_marked(sql, "conversation.search_config(c.language)", &words.query);
-    sql.push(" end");
 }
 
 /// What narrows a walk from within, because it has an index of its own.

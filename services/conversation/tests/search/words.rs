@@ -167,3 +167,35 @@ async fn a_search_for_nothing_or_too_much_is_refused(_: PgPoolOptions, options: 
     };
     assert_field(&refused!(world.search_conversations(negative)), "page_size");
 }
+
+#[sqlx::test(migrator = "conversation_service::MIGRATOR")]
+async fn a_hit_shows_its_five_newest_messages_however_it_was_found(_: PgPoolOptions, options: PgConnectOptions) {
+    let world = World::new(options).await;
+    let mut conversations = Vec::new();
+    for _ in 0..2 {
+        let conversation_id = world.chat().await;
+        for n in 1..=7 {
+            ok!(world.add_message(wire::AddMessageRequest {
+                conversation_id,
+                message: Some(inbound(&format!("walrus {n}"))),
+            }));
+        }
+        conversations.push(conversation_id);
+    }
+    let newest: Vec<_> = (3..=7)
+        .map(|n| format!("<em class=\"highlight\">walrus</em> {n}"))
+        .collect();
+    // A page that the walk over the newest conversations fills, and one of all there are.
+    for page_size in [1, 2] {
+        let request = SearchConversationsRequest {
+            page_size,
+            with_inner_hits: true,
+            ..words("walrus")
+        };
+        let hits = ok!(world.search_conversations(request)).hits;
+        assert_eq!(i32::try_from(hits.len()).unwrap(), page_size);
+        let hit = hits.into_iter().find(|hit| hit.id == conversations[1]).unwrap();
+        let texts: Vec<_> = hit.inner_hits.into_iter().map(|inner| inner.text).collect();
+        assert_eq!(texts, newest);
+    }
+}

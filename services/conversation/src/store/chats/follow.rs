@@ -125,7 +125,7 @@ impl Store {
         let followed = Self::follow_step(tx, following, saved, chat).await;
         followed.map_err(|error| match error {
             ConversationError::Storage(error) => error,
-            // The conversation is locked and its session was there: nothing else is missing.
+            // The conversation and its session were there: nothing else is missing.
             _ => sqlx::Error::RowNotFound,
         })
     }
